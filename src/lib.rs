@@ -1,0 +1,7 @@
+//! Postern, a memory-safe replacement for qmail-smtpd: the modules in the order a connection meets them.
+#![forbid(unsafe_code)]
+
+pub mod cdb;
+pub mod client;
+pub mod lookup;
+pub mod queue;

@@ -1,0 +1,1 @@
+//! Answers policy's questions: lists and compiled lists of the control directory.
