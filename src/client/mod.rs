@@ -1,5 +1,10 @@
 //! Who is calling: address, name, ident answer and the relay permission that tcpserver's rules gave.
 
+pub mod address;
+pub mod cause;
+pub mod rule;
+pub mod rules;
+
 use std::net::IpAddr;
 
 /// The client of this connection, as tcpserver describes it (tcp-environ(5)) or as the socket on descriptor 0 shows it.
