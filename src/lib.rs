@@ -3,5 +3,6 @@
 
 pub mod cdb;
 pub mod client;
+pub mod control;
 pub mod lookup;
 pub mod queue;

@@ -1,0 +1,3 @@
+//! What the operator asked for.
+
+pub mod text;
