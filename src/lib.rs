@@ -3,6 +3,7 @@
 
 pub mod cdb;
 pub mod client;
+pub mod control;
 pub mod errno;
 pub mod last_words;
 pub mod lines;
