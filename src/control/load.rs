@@ -1,8 +1,10 @@
 //! Reads control files and the environment; nobody else does.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -70,8 +72,10 @@ impl Places {
     pub fn find(environment: &Environment) -> Result<Self, LoadError> {
         let named = |name: &[u8]| environment.get(name).filter(|value| !value.is_empty()).map(path_of);
         match (named(b"SYSCONFDIR"), named(b"CONTROLDIR")) {
-            (Some(working), Some(control)) => Ok(Self { control: working.join(control), working }),
-            (Some(working), None) => Ok(Self { control: working.join("control"), working }),
+            (Some(working), control) => {
+                let control = control.unwrap_or_else(|| PathBuf::from("control"));
+                Ok(Self { control: working.join(control), working })
+            }
             (None, Some(control)) => Ok(Self::with_control(control)),
             (None, None) => Self::default_place(),
         }
@@ -86,16 +90,15 @@ impl Places {
     }
 
     fn with_control(control: PathBuf) -> Self {
-        let working = match control.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-            Some(_) | None => PathBuf::from("."),
-        };
+        // Absolute, because the working directory is about to change.
+        let control = std::path::absolute(&control).unwrap_or(control);
+        let working = control.parent().unwrap_or(&control).to_path_buf();
         Self { working, control }
     }
 }
 
 fn path_of(value: &[u8]) -> PathBuf {
-    PathBuf::from(std::os::unix::ffi::OsStringExt::from_vec(value.to_vec()) as std::ffi::OsString)
+    PathBuf::from(OsStr::from_bytes(value))
 }
 
 impl Setup {
@@ -298,6 +301,23 @@ fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> io::Result<usize> {
             return Err(io::Error::from(io::ErrorKind::FileTooLarge));
         }
         buffer.resize(FILE_OCTETS_MAX + 1, 0);
+    }
+}
+
+/// Reads a small list whole; none if there is no such file.
+///
+/// # Errors
+///
+/// What the system says, or that the file is too large for a list that is read whole.
+pub fn read_list(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut buffer = vec![0; FILE_OCTETS_FIRST];
+    match read_whole(path, &mut buffer) {
+        Ok(octets) => {
+            buffer.truncate(octets);
+            Ok(Some(buffer))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
