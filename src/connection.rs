@@ -157,7 +157,6 @@ impl Connection<'_> {
 
     /// Streams the content to the queue program. The program is told to discard if this fails: it is dropped.
     fn stream(&mut self, content: &mut Content, program: &mut Program) -> Result<Stop, Broken> {
-        self.wire.expect_content();
         loop {
             let window = self.wire.window();
             let settled = content.take(window);

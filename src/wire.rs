@@ -15,10 +15,10 @@ use crate::control::Control;
 use crate::message::Content;
 use crate::smtp::reply::Reply;
 
-/// What is read at once while commands are awaited.
-const COMMAND_BUFFER_OCTETS: usize = 4096;
-/// What is read at once while content is received.
-const CONTENT_BUFFER_OCTETS: usize = 65_536;
+/// What is read at once at first.
+const BUFFER_OCTETS_FIRST: usize = 4096;
+/// What is read at once when a lot comes.
+const BUFFER_OCTETS_MAX: usize = 65_536;
 /// Replies that wait for one write are written when they reach this.
 const PENDING_OCTETS_MAX: usize = 16_384;
 /// What a pipe takes without blocking once it is writable (POSIX: PIPE_BUF).
@@ -79,7 +79,7 @@ impl Wire {
             signals,
             timeout: Duration::from_secs(control.timeout_seconds.into()),
             line_octets_max: control.command_octets_max,
-            buffer: vec![0; COMMAND_BUFFER_OCTETS],
+            buffer: vec![0; BUFFER_OCTETS_FIRST],
             start: Content::HEADROOM,
             end: Content::HEADROOM,
             pending: Vec::new(),
@@ -170,11 +170,6 @@ impl Wire {
         self.start = (self.start + octets - Content::HEADROOM).min(self.end);
     }
 
-    /// Makes room to read content.
-    pub fn expect_content(&mut self) {
-        self.buffer.resize(self.buffer.len().max(CONTENT_BUFFER_OCTETS), 0);
-    }
-
     /// Reads more, after writing what was said; waits as long as the client may keep us waiting.
     ///
     /// # Errors
@@ -240,20 +235,20 @@ impl Wire {
         self.read_more().map(|()| true)
     }
 
-    /// Moves unread octets to the front when the end of the buffer is near, and grows it for a line that may be longer.
+    /// Moves unread octets to the front when the buffer is full, and doubles it when reads fill it: small messages never pay
+    /// for a large buffer.
     fn make_room(&mut self) {
+        let was_full = self.end == self.buffer.len();
         if self.start == self.end {
             self.start = Content::HEADROOM;
             self.end = Content::HEADROOM;
+        } else if was_full {
+            self.buffer.copy_within(self.start..self.end, Content::HEADROOM);
+            self.end -= self.start - Content::HEADROOM;
+            self.start = Content::HEADROOM;
         }
-        if self.end < self.buffer.len() {
-            return;
-        }
-        self.buffer.copy_within(self.start..self.end, Content::HEADROOM);
-        self.end -= self.start - Content::HEADROOM;
-        self.start = Content::HEADROOM;
-        if self.end == self.buffer.len() {
-            // Bounded: a line longer than line_octets_max is an error before this.
+        // Without room for more a line of the longest permitted length would never fit; that length bounds the growth.
+        if (was_full && self.buffer.len() < BUFFER_OCTETS_MAX) || self.end == self.buffer.len() {
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
     }
