@@ -1,8 +1,12 @@
 //! Answers policy's questions: lists and compiled lists of the control directory.
 
+pub mod address;
+mod compiled;
 pub mod ere;
 mod ere_set;
+pub mod hosts;
 pub mod keyed;
-mod lines;
 pub mod list;
+mod pieces;
+pub mod undecided;
 pub mod wildmat;
