@@ -1926,7 +1926,8 @@ const fn listing() -> [u8; listing_octets()] {
     let mut at = 0;
     let mut rows = SETTINGS;
     while let [setting, rest @ ..] = rows {
-        let mut names = [setting.file.as_bytes(), setting.variable.as_bytes()].as_slice();
+        let pair = [setting.file.as_bytes(), setting.variable.as_bytes()];
+        let mut names = pair.as_slice();
         while let [name, others @ ..] = names {
             let mut octet = 0;
             while octet < name.len() {
