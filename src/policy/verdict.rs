@@ -68,8 +68,6 @@ pub enum Reason {
     Setting(&'static str),
     /// The recipient looks like a relay probe.
     Probe,
-    /// The command's argument is wrong.
-    Syntax,
     /// Nothing grants relaying: silence refuses.
     NoRelay,
     /// A lookup that could have granted failed.
@@ -94,7 +92,6 @@ impl Reason {
             | Reason::RelayClientVariable
             | Reason::Setting(_)
             | Reason::Probe
-            | Reason::Syntax
             | Reason::NoRelay
             | Reason::LookupFailed(_) => b"",
         }
@@ -110,7 +107,6 @@ impl fmt::Display for Reason {
             Reason::RelayClientVariable => f.write_str("RELAYCLIENT"),
             Reason::Setting(name) => f.write_str(name),
             Reason::Probe => f.write_str("probe"),
-            Reason::Syntax => f.write_str("syntax"),
             Reason::NoRelay => f.write_str("norelay"),
             Reason::LookupFailed(LookupFailed::NoRcptHosts) => f.write_str("norcpthosts"),
             Reason::LookupFailed(failed) => write!(f, "temp:{}", failed.source_name()),
