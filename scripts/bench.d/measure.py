@@ -21,7 +21,8 @@ QUICK = "--quick" in sys.argv[1:]
 
 HOST = "mail.example.org"
 DOMAIN = "example.org"
-CONTENT = b"From: a@client.example\r\nTo: b@example.org\r\nSubject: bench\r\n\r\n" + b"One line of text.\r\n" * 20 + b".\r\n"
+HEADER = b"From: a@client.example\r\nTo: b@example.org\r\nSubject: bench\r\n\r\n"
+CONTENT = HEADER + b"One line of text.\r\n" * 20 + b".\r\n"
 # The plugins that do what smtpd does. The script smtpfront-qmail loads five more, which would only flatter us.
 MAILFRONT = "/usr/sbin/mailfront smtp qmail relayclient qmail-validate add-received".split()
 
@@ -44,27 +45,12 @@ OURS = Daemon([f"{DIST}/smtpd"], {"CONTROLDIR": "{home}/control"})
 THEIRS = Daemon(MAILFRONT, {"QMAILHOME": "{home}"})
 
 
-class Session:
-    """One running daemon and the socket that is its client's end."""
+class Client:
+    """The client's end of a conversation."""
 
-    def __init__(self, daemon, home, prefix=(), stderr=os.devnull):
-        self.socket, child = socket.socketpair()
-        argv = [*prefix, *daemon.argv]
-        fd = child.fileno()
-        dup, flags = os.POSIX_SPAWN_DUP2, os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        actions = [(dup, fd, 0), (dup, fd, 1), (os.POSIX_SPAWN_OPEN, 2, stderr, flags, 0o644)]
-        env = daemon.env(home)
-        self.began = time.perf_counter_ns()
-        self.pid = os.posix_spawn(argv[0], argv, env, file_actions=actions)
-        child.close()
-        self.reader = Reader(self.socket)
-
-    def finish(self):
-        """Says QUIT, waits for the end, and returns user and system time in seconds, children included."""
-        self.say(b"QUIT", b"221")
-        self.socket.close()
-        usage = os.wait4(self.pid, 0)[2]
-        return usage.ru_utime + usage.ru_stime
+    def __init__(self, sock):
+        self.socket = sock
+        self.reader = Reader(sock)
 
     def say(self, line, code):
         self.socket.sendall(line + b"\r\n")
@@ -74,26 +60,49 @@ class Session:
         self.reader.expect(b"220")
         self.say(b"EHLO client.example", b"250")
 
-    def send(self, content=CONTENT):
+    def begin(self, recipient=b"b@example.org", code=b"250"):
         self.say(b"MAIL FROM:<a@client.example>", b"250")
-        self.say(b"RCPT TO:<b@example.org>", b"250")
+        self.say(b"RCPT TO:<" + recipient + b">", code)
+
+    def send(self, content=CONTENT):
+        self.begin()
         self.say(b"DATA", b"354")
         self.socket.sendall(content)
         self.reader.expect(b"250")
 
-
-class Connection(Session):
-    """The same over TCP, to a server that listens."""
-
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.reader = Reader(self.socket)
-
     def quit(self):
         self.say(b"QUIT", b"221")
-        self.socket.recv(1)
+        self.socket.recv(1)  # the end, when the server has closed it
         self.socket.close()
+
+
+class Session(Client):
+    """A daemon of its own and the client that talks to it."""
+
+    def __init__(self, daemon, home, prefix=(), stderr=os.devnull):
+        ours, child = socket.socketpair()
+        super().__init__(ours)
+        argv = [*prefix, *daemon.argv]
+        dup, create = os.POSIX_SPAWN_DUP2, os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        actions = [(dup, child.fileno(), 0), (dup, child.fileno(), 1), (os.POSIX_SPAWN_OPEN, 2, stderr, create, 0o644)]
+        env = daemon.env(home)
+        self.began = time.perf_counter_ns()
+        self.pid = os.posix_spawn(argv[0], argv, env, file_actions=actions)
+        child.close()
+
+    def finish(self):
+        """Says QUIT, waits for the end, and returns user and system time in seconds, children included."""
+        self.quit()
+        usage = os.wait4(self.pid, 0)[2]
+        return usage.ru_utime + usage.ru_stime
+
+
+class Connection(Client):
+    """A client over TCP, of a server that listens."""
+
+    def __init__(self, port):
+        super().__init__(socket.create_connection(("127.0.0.1", port)))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class Reader:
@@ -248,8 +257,7 @@ def big_message(daemon, home, size_mb):
     blocks = size_mb * 1_000_000 // len(block)
     session = Session(daemon, home)
     session.greet()
-    session.say(b"MAIL FROM:<a@client.example>", b"250")
-    session.say(b"RCPT TO:<b@example.org>", b"250")
+    session.begin()
     session.say(b"DATA", b"354")
     began = time.perf_counter()
     for _ in range(blocks):
@@ -293,8 +301,7 @@ def microseconds_per_rcpt(daemon, home, recipient, code):
     line = b"RCPT TO:<" + recipient + b">\r\n"
     session = Session(daemon, home)
     session.greet()
-    session.say(b"MAIL FROM:<a@client.example>", b"250")
-    session.say(line[:-2], code)
+    session.begin(recipient, code)
     began = time.perf_counter()
     for _ in range(groups):
         session.socket.sendall(line * group)
@@ -328,8 +335,7 @@ def session_ms(daemon, home):
     """Milliseconds of a session with one RCPT, from its start to the end of the process."""
     session = Session(daemon, home)
     session.greet()
-    session.say(b"MAIL FROM:<a@client.example>", b"250")
-    session.say(b"RCPT TO:<b@example.org>", b"250")
+    session.begin()
     session.finish()
     return (time.perf_counter_ns() - session.began) / 1e6
 
@@ -346,7 +352,9 @@ def list_cost(small, big):
     def before_rcpt(session):
         session.say(b"MAIL FROM:<a@client.example>", b"250")
 
-    added = [instructions(daemon, big, before_rcpt) - instructions(daemon, small, before_rcpt) for daemon in (OURS, THEIRS)]
+    added = []
+    for daemon in (OURS, THEIRS):
+        added.append(instructions(daemon, big, before_rcpt) - instructions(daemon, small, before_rcpt))
     yield Row("the same before RCPT", "instr.", *added, "0", added[0] == 0)
 
 
@@ -386,8 +394,9 @@ def print_row(name, unit, ours, theirs, ratio, goal, reached):
 def print_table(parts, home):
     with open("/proc/cpuinfo", encoding="utf-8") as info:
         cpu = re.search(r"model name\s*: (.*)", info.read())
-    print(f"\n{cpu.group(1) if cpu else platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()}, ", end="")
-    print(f"load {os.getloadavg()[0]:.1f}, {time.strftime('%Y-%m-%d')}{', --quick' if QUICK else ''}\n")
+    model = cpu.group(1) if cpu else platform.machine()
+    print(f"\n{model}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, Linux {platform.release()}, ", end="")
+    print(f"{time.strftime('%Y-%m-%d')}{', --quick' if QUICK else ''}\n")
     print_row("", "unit", "postern", "mailfront", "ratio", "goal", "")
     for part in parts:
         for row in part(home):
