@@ -309,3 +309,79 @@ fn is_plain(byte: u8) -> bool {
 fn printable(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|&byte| if byte.is_ascii_control() { b'?' } else { byte }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(sender: &[u8], recipients: &[&[u8]]) -> String {
+        let recipients = recipients.iter().map(|recipient| recipient.to_vec()).collect();
+        let mut out = Vec::new();
+        write_header(&mut out, &Envelope::new(sender.to_vec(), recipients).unwrap()).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_address_stays_on_its_line_and_between_its_brackets() {
+        let table: [(&[u8], &str); 11] = [
+            (b"", "<>"),
+            (b"alice", "<alice>"),
+            (b"alice+x=y@example.org", "<alice+x=y@example.org>"),
+            ("björn@example.org".as_bytes(), "<björn@example.org>"),
+            (b"a b@example.org", "<\"a b\"@example.org>"),
+            (b"a>b@example.org", "<\"a>b\"@example.org>"),
+            (b"a\"\\b@example.org", "<\"a\\\"\\\\b\"@example.org>"),
+            (b"list-@host-@[]", "<\"list-@host-\"@[]>"),
+            (b"a@b> <c", "<a@b? ?c>"),
+            (b"a@b\nX-Spam: no\r", "<a@b?X-Spam: no?>"),
+            (b"a\nb\t\x7f@c", "<\"a?b??\"@c>"),
+        ];
+        for (sender, expected) in table {
+            assert_eq!(
+                header(sender, &[b"bob@example.org"]),
+                format!("Return-Path: {expected}\nDelivered-To: bob@example.org\n")
+            );
+        }
+        assert_eq!(
+            header(b"", &[b"a b@c", b"", b"d\r\n\r\nbody"]),
+            "Return-Path: <>\nDelivered-To: a b@c\nDelivered-To: \nDelivered-To: d????body\n"
+        );
+    }
+
+    #[test]
+    fn a_name_is_taken_only_once() {
+        let home = tempfile::tempdir().unwrap();
+        let maildir = Maildir::open(home.path()).unwrap();
+        let taken: Vec<_> = (0..50).map(|_| maildir.create().unwrap().0).collect();
+        assert_eq!(fs::read_dir(&maildir.tmp).unwrap().count(), taken.len());
+
+        // However often a name is taken already, nothing is overwritten, and the tries have an end.
+        let full =
+            maildir.under_a_new_name(&maildir.new, |_| -> io::Result<()> { Err(io::ErrorKind::AlreadyExists.into()) });
+        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+
+        drop(taken);
+        assert_eq!(fs::read_dir(&maildir.tmp).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_read_is_not_delivered() {
+        struct Fails(usize);
+        impl Read for Fails {
+            fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+                let length = self.0.min(bytes.len());
+                self.0 -= length;
+                if length == 0 { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(length) }
+            }
+        }
+        let home = tempfile::tempdir().unwrap();
+        for size_octets in [10, 3 * HELD_OCTETS_MAX] {
+            let failure = deliver(&mut Fails(size_octets), &mut &b"Fa\0Tb\0\0"[..], home.path()).unwrap_err();
+            assert_eq!(failure.exit_code(), 54);
+            assert_eq!(failure.to_string(), "cannot read the message: connection reset");
+        }
+        for part in ["tmp", "new", "cur"] {
+            assert_eq!(fs::read_dir(home.path().join(part)).unwrap().count(), 0);
+        }
+    }
+}
