@@ -285,7 +285,12 @@ mod tests {
 
     /// What the answer must be, said in the simplest way.
     fn by_entries(text: &[u8], keys: &[&[u8]]) -> Option<u32> {
-        let is_key = |entry: &[u8]| keys.iter().any(|key| can_be_entry(key) && key.eq_ignore_ascii_case(entry));
+        let is_key = |entry: &[u8]| {
+            !entry.ends_with(b" ")
+                && !entry.ends_with(b"\t")
+                && !entry.starts_with(b"#")
+                && keys.iter().any(|key| key.eq_ignore_ascii_case(entry))
+        };
         text::entries(text).find(|entry| is_key(entry.text)).map(|entry| entry.line)
     }
 
@@ -294,7 +299,8 @@ mod tests {
         fn streamed_and_indexed_answers_are_the_entries(
             text in octets(60), keys in proptest::collection::vec(octets(4), 0..4), chunk in 2usize..40,
         ) {
-            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+            let often: [&[u8]; 5] = [b"a", b"b", b"a.b", b"a ", b"a\t"];
+            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).chain(often).collect();
             let expected = by_entries(&text, &keys);
             prop_assert_eq!(stream(text.as_slice(), chunk, &keys).unwrap(), expected);
             prop_assert_eq!(stream(text.as_slice(), CHUNK_OCTETS, &keys).unwrap(), expected);
