@@ -12,7 +12,7 @@ use crate::lookup::pieces::{self, CHUNK_OCTETS, Piece};
 use crate::lookup::undecided::Unreadable;
 
 /// After so many searches of the file itself an index is made: that costs about as much as these did.
-const STREAMED_LOOKUPS_MAX: u32 = 4;
+const STREAMED_LOOKUPS_MAX: u32 = 8;
 
 /// The most keys the file itself is searched for; a client's name of a hundred labels must not cost a hundred searches.
 const STREAMED_KEYS_MAX: usize = 8;
@@ -134,9 +134,11 @@ fn first_in(piece: &mut Piece<'_>, keys: &[&[u8]], needles: &[Needle]) -> Option
 
 /// Whether a list is searched for this key at all. The rest can be no entry but by the odd ways of a NUL.
 pub(super) fn can_be_entry(key: &[u8]) -> bool {
-    !matches!(key.first(), None | Some(b'#'))
-        && !matches!(key.last(), Some(b' ' | b'\t'))
-        && memchr::memchr2(b'\n', 0, key).is_none()
+    has_plain_ends(key) && memchr::memchr2(b'\n', 0, key).is_none()
+}
+
+fn has_plain_ends(key: &[u8]) -> bool {
+    !matches!(key.first(), None | Some(b'#')) && !matches!(key.last(), Some(b' ' | b'\t'))
 }
 
 /// A key made ready to be searched for in pieces without NUL.
@@ -202,7 +204,7 @@ impl Index {
     fn new(text: Vec<u8>) -> Self {
         let entries_max = memchr::memchr2_iter(b'\n', 0, &text).count() + 1;
         let mut index = Self { slots: vec![Slot::default(); (entries_max * 2).next_power_of_two()], text };
-        for entry in text::entries(&index.text).filter(|entry| can_be_entry(entry.text)) {
+        for entry in text::entries(&index.text).filter(|entry| has_plain_ends(entry.text)) {
             let place = place(&index.text, &index.slots, entry.text);
             if let Some(slot) = place.and_then(|place| index.slots.get_mut(place))
                 && slot.line == 0
@@ -283,7 +285,12 @@ mod tests {
 
     /// What the answer must be, said in the simplest way.
     fn by_entries(text: &[u8], keys: &[&[u8]]) -> Option<u32> {
-        let is_key = |entry: &[u8]| keys.iter().any(|key| can_be_entry(key) && key.eq_ignore_ascii_case(entry));
+        let is_key = |entry: &[u8]| {
+            !entry.ends_with(b" ")
+                && !entry.ends_with(b"\t")
+                && !entry.starts_with(b"#")
+                && keys.iter().any(|key| key.eq_ignore_ascii_case(entry))
+        };
         text::entries(text).find(|entry| is_key(entry.text)).map(|entry| entry.line)
     }
 
@@ -292,7 +299,8 @@ mod tests {
         fn streamed_and_indexed_answers_are_the_entries(
             text in octets(60), keys in proptest::collection::vec(octets(4), 0..4), chunk in 2usize..40,
         ) {
-            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+            let often: [&[u8]; 5] = [b"a", b"b", b"a.b", b"a ", b"a\t"];
+            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).chain(often).collect();
             let expected = by_entries(&text, &keys);
             prop_assert_eq!(stream(text.as_slice(), chunk, &keys).unwrap(), expected);
             prop_assert_eq!(stream(text.as_slice(), CHUNK_OCTETS, &keys).unwrap(), expected);
@@ -329,7 +337,7 @@ mod tests {
         fs::write(&path, lines + ".sub.example").unwrap();
         let mut list = List::new(path.clone());
         let yes = |line| Found::Yes { line, value: Vec::new() };
-        for line in [1, 4_500, 9_000, 2, 3, 4, 5] {
+        for line in [1, 4_500, 9_000, 2, 3, 4, 5, 6, 7] {
             assert_eq!(list.find_domain(format!("host{line}.example").as_bytes()).unwrap(), yes(line));
             assert_eq!(list.find_domain(format!("x.host{line}.example").as_bytes()).unwrap(), Found::No);
         }

@@ -10,7 +10,7 @@ use std::path::Path;
 pub(super) const CHUNK_OCTETS: usize = 64 * 1024;
 
 /// The longest list read, in octets; a longer one is an error and not silently cut.
-pub const LIST_OCTETS_MAX: usize = 1 << 30;
+pub(super) const LIST_OCTETS_MAX: usize = 1 << 28;
 
 /// Whole lines of a list.
 pub(super) struct Piece<'b> {
@@ -115,4 +115,40 @@ pub(super) fn each_piece(
 
 fn line_feeds(text: &[u8]) -> u32 {
     u32::try_from(memchr::memchr_iter(b'\n', text).count()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces(text: &[u8], chunk_octets: usize) -> Vec<(u32, Vec<u8>)> {
+        let mut seen = Vec::new();
+        let read = each_piece(text, chunk_octets, |piece| {
+            seen.push((piece.line, piece.framed.to_vec()));
+            ControlFlow::Continue(())
+        });
+        read.unwrap();
+        seen
+    }
+
+    #[test]
+    fn pieces_are_whole_lines_and_know_their_numbers() {
+        assert!(pieces(b"", 8).is_empty());
+        assert_eq!(pieces(b"\n", 8), [(1, b"\n\n".to_vec())]);
+        let framed = |lines: &[(u32, &str)]| lines.iter().map(|&(line, text)| (line, text.into())).collect::<Vec<_>>();
+        assert_eq!(
+            pieces(b"ab\nc\nlonger than that\nd\ne", 8),
+            framed(&[(1, "\nab\nc\n"), (3, "\nlonger than that\nd\n"), (5, "\ne\n")])
+        );
+    }
+
+    #[test]
+    fn a_list_without_end_is_an_error() {
+        let error = each_piece(io::repeat(b'\n'), CHUNK_OCTETS, |_| ControlFlow::Continue(())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::FileTooLarge);
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = File::create_new(dir.path().join("sparse")).unwrap();
+        file.set_len(LIST_OCTETS_MAX as u64 + 1).unwrap();
+        assert_eq!(read_whole(&mut file).unwrap_err().kind(), ErrorKind::FileTooLarge);
+    }
 }
