@@ -39,12 +39,13 @@ fn log_matches(expected: &str, line: &str, home: &Path) -> bool {
     Regex::new(&regex).unwrap().is_match(line)
 }
 
-/// A regular expression for the text, with `<date>`, `<pid>`, `<version>` and `<home>`.
+/// A regular expression for the text, with `<date>`, `<pid>`, `<version>`, `<home>` and `<text>`.
 fn pattern(text: &str, home: &Path) -> String {
     regex_lite::escape(text)
         .replace("<date>", r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+0000")
         .replace("<pid>", r"\d+")
         .replace("<version>", &regex_lite::escape(env!("CARGO_PKG_VERSION")))
+        .replace("<text>", "[ -~]{0,1100}")
         .replace("<home>", &regex_lite::escape(&home.display().to_string()))
 }
 
