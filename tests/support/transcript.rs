@@ -60,6 +60,8 @@ pub struct Transcript {
     pub steps: Vec<(usize, Step)>,
     /// The numbers of the differences it shows.
     pub differences: BTreeSet<String>,
+    /// Not for the original: nothing comparable happens there.
+    pub ours_alone: bool,
     /// The issue that will make it pass.
     pub todo: Option<String>,
 }
@@ -79,6 +81,9 @@ impl Transcript {
                 below.line(0, line, side, &mut false).map_err(|error| format!("0: baseline: {error}: {line}"))?;
             }
             transcript.setup.put_over(below.setup);
+        }
+        if transcript.ours_alone && side == Side::Original {
+            return Ok(transcript);
         }
         if !matches!(transcript.steps.iter().rev().find(|(_, s)| !s.is_afterwards()), Some((_, Step::Exit(_)))) {
             return Err("0: the conversation does not end in `exit N`".to_owned());
@@ -142,6 +147,11 @@ impl Transcript {
             }
             "argument" => setup.arguments.push(rest.to_owned()),
             "queue" => queue(&mut setup.queue, rest)?,
+            "only" => {
+                let number = rest.strip_prefix("ours ").ok_or("not `only ours Dnn`")?;
+                self.differences.insert(number.to_owned());
+                self.ours_alone = true;
+            }
             "todo" => self.todo = Some(rest.to_owned()),
             _ => return Ok(false),
         }
