@@ -3,5 +3,9 @@
 
 pub mod cdb;
 pub mod client;
+pub mod control;
+pub mod errno;
+pub mod last_words;
+pub mod lines;
 pub mod lookup;
 pub mod queue;

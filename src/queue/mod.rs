@@ -1,1 +1,4 @@
 //! The hand-over to the queue program.
+
+pub mod envelope;
+pub mod maildir;

@@ -1,0 +1,43 @@
+//! The environment: what tcpserver and its rules gave us, and what the queue program gets.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStringExt;
+
+/// Variables with their values, in the order they were given; of two with one name the last counts.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    pairs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Environment {
+    /// This process's own environment.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn of_process() -> Self {
+        std::env::vars_os().map(|(name, value)| (name.into_vec(), value.into_vec())).collect()
+    }
+
+    /// The value of `name`; a variable that is set to nothing has an empty value.
+    #[must_use]
+    pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        self.iter().rev().find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    /// Every variable with its value.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
+        self.pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
+    }
+
+    /// The form that a new program gets; a pair with a NUL, which no environment can hold, is left out.
+    #[must_use]
+    pub fn for_program(&self) -> Vec<CString> {
+        let joined = self.iter().map(|(name, value)| [name, b"=", value].concat());
+        joined.filter_map(|pair| CString::new(pair).ok()).collect()
+    }
+}
+
+impl FromIterator<(Vec<u8>, Vec<u8>)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (Vec<u8>, Vec<u8>)>>(pairs: I) -> Self {
+        Self { pairs: pairs.into_iter().collect() }
+    }
+}

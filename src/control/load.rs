@@ -1,0 +1,306 @@
+//! Reads control files and the environment; nobody else does.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::socket::{SockaddrStorage, getpeername};
+
+use crate::client::Client;
+use crate::control::environment::Environment;
+use crate::control::settings::{FILES, Key, VARIABLES};
+use crate::control::text::{entries, first_line, signed, unsigned};
+use crate::control::{Control, Setup};
+
+/// Where a control directory may be when no variable names it.
+pub const DEFAULT_DIRECTORIES: [&str; 2] = ["/etc/indimail/control", "/var/qmail/control"];
+
+/// What is read of a control file at first, in octets: all of it, as a rule.
+const FILE_OCTETS_FIRST: usize = 4096;
+/// The largest control file that is read whole, in octets; lists are searched and may be larger.
+const FILE_OCTETS_MAX: usize = 65_536;
+
+/// Why the settings cannot be loaded.
+#[derive(Debug)]
+pub enum LoadError {
+    /// There is no control directory, or the directory above it cannot be entered.
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A control file exists and cannot be read, or a mandatory one is missing.
+    File {
+        /// Its name in the control directory.
+        name: String,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Directory { path, error } => write!(f, "chdir: {}: {error}", path.display()),
+            LoadError::File { name, .. } => write!(f, "unable to read controls [{name}]"),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// Where we work and where the control files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The working directory: `SYSCONFDIR`, else the directory above the control directory.
+    pub working: PathBuf,
+    /// The control directory.
+    pub control: PathBuf,
+}
+
+impl Places {
+    /// Finds the control directory: `CONTROLDIR`; `control` in `SYSCONFDIR`; the first of [`DEFAULT_DIRECTORIES`] that exists.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Directory`] when none is named and none exists.
+    pub fn find(environment: &Environment) -> Result<Self, LoadError> {
+        let named = |name: &[u8]| environment.get(name).filter(|value| !value.is_empty()).map(path_of);
+        match (named(b"SYSCONFDIR"), named(b"CONTROLDIR")) {
+            (Some(working), Some(control)) => Ok(Self { control: working.join(control), working }),
+            (Some(working), None) => Ok(Self { control: working.join("control"), working }),
+            (None, Some(control)) => Ok(Self::with_control(control)),
+            (None, None) => Self::default_place(),
+        }
+    }
+
+    fn default_place() -> Result<Self, LoadError> {
+        let found = DEFAULT_DIRECTORIES.iter().map(PathBuf::from).find(|directory| directory.is_dir());
+        found.map(Self::with_control).ok_or_else(|| LoadError::Directory {
+            path: PathBuf::from("/etc/indimail"),
+            error: io::Error::from(io::ErrorKind::NotFound),
+        })
+    }
+
+    fn with_control(control: PathBuf) -> Self {
+        let working = match control.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            Some(_) | None => PathBuf::from("."),
+        };
+        Self { working, control }
+    }
+}
+
+fn path_of(value: &[u8]) -> PathBuf {
+    PathBuf::from(std::os::unix::ffi::OsStringExt::from_vec(value.to_vec()) as std::ffi::OsString)
+}
+
+impl Setup {
+    /// Loads every setting of [`FILES`] and [`VARIABLES`]; a variable wins over its file, which is then not read.
+    ///
+    /// `host` is the first argument of `smtpd`, a name for this host.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::File`] for a file that cannot be read, or when there is neither `smtpgreeting` nor `me`.
+    pub fn load(environment: Environment, control_directory: &Path, host: Option<&[u8]>) -> Result<Self, LoadError> {
+        let mut setup = Setup { environment, ..Setup::default() };
+        setup.control.directory = control_directory.to_path_buf();
+        setup.control.local_host.clear();
+        let from_environment = setup.load_environment();
+        setup.load_files(from_environment)?;
+        setup.settle_names(host)?;
+        Ok(setup)
+    }
+
+    /// Without TCPREMOTEIP the client is the peer of descriptor 0 (inetd, systemd).
+    pub fn ask_socket_for_client(&mut self) {
+        if self.environment.get(b"TCP6REMOTEIP").or_else(|| self.environment.get(b"TCPREMOTEIP")).is_some() {
+            return;
+        }
+        let Ok(peer) = getpeername::<SockaddrStorage>(0) else { return };
+        if let Some(ip4) = peer.as_sockaddr_in() {
+            self.client.set_address(ip4.ip().into());
+        } else if let Some(ip6) = peer.as_sockaddr_in6() {
+            self.client.set_address(ip6.ip().into());
+        }
+    }
+
+    /// Sets what the environment says and returns the keys it set, as bits.
+    fn load_environment(&mut self) -> u64 {
+        let environment = std::mem::take(&mut self.environment);
+        let mut set_keys = 0;
+        for (name, value) in environment.iter() {
+            if let Some(known) = VARIABLES.iter().find(|known| known.octets() == name) {
+                self.set(known.key, value, Source::Variable);
+                set_keys |= bit(known.key);
+            }
+        }
+        let address = environment.get(b"TCP6REMOTEIP").or_else(|| environment.get(b"TCPREMOTEIP"));
+        self.client.set_address_text(address.unwrap_or(Client::UNKNOWN));
+        self.environment = environment;
+        set_keys
+    }
+
+    fn load_files(&mut self, already_set: u64) -> Result<(), LoadError> {
+        let directory = self.control.directory.clone();
+        let mut buffer = vec![0; FILE_OCTETS_FIRST];
+        for file in FILES.iter().filter(|file| already_set & bit(file.key) == 0) {
+            let name = std::str::from_utf8(file.octets()).unwrap_or_default();
+            match read_whole(&directory.join(name), &mut buffer) {
+                Ok(octets) => self.set(file.key, buffer.get(..octets).unwrap_or_default(), Source::File),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(LoadError::File { name: name.to_string(), error }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills in what `me`, the first argument and the system say about names.
+    fn settle_names(&mut self, host: Option<&[u8]>) -> Result<(), LoadError> {
+        let control = &mut self.control;
+        if control.greeting.is_empty() {
+            // D07: a smtpgreeting without a usable line counts as missing.
+            let me = control.me.clone().filter(|me| !me.is_empty());
+            let missing = || LoadError::File {
+                name: "smtpgreeting".to_string(),
+                error: io::Error::from(io::ErrorKind::NotFound),
+            };
+            control.greeting.push(me.ok_or_else(missing)?);
+        }
+        if control.local_ip_host.is_none() {
+            control.local_ip_host = control.me.clone();
+        }
+        if control.local_host.is_empty() {
+            let named = host.filter(|host| !host.is_empty()).or_else(|| self.environment.get(b"HOSTNAME"));
+            self.control.local_host = match named {
+                Some(name) => name.to_vec(),
+                None => system_name(),
+            };
+        }
+        Ok(())
+    }
+
+    /// The setter of every setting that is loaded when the connection starts.
+    fn set(&mut self, key: Key, text: &[u8], source: Source) {
+        let line = || first_line(text).to_vec();
+        let client = &mut self.client;
+        let control = &mut self.control;
+        match key {
+            Key::RemoteHost => client.name = (!text.eq_ignore_ascii_case(b"unknown") && !text.is_empty()).then(line),
+            Key::RemoteInfo => client.info = Some(text.to_vec()),
+            Key::RelayClient => client.relay_suffix = Some(text.to_vec()),
+            Key::LocalHost => control.local_host = text.to_vec(),
+            // Looked up by name where their order matters: Places::find, load_environment, settle_names.
+            Key::RemoteIp6 | Key::RemoteIp | Key::HostName | Key::SysConfDir | Key::ControlDir => {}
+            Key::Paranoid => control.paranoid = Some(text.to_vec()),
+            Key::Me => control.me = Some(line()),
+            Key::SmtpGreeting => control.greeting = entries(text).map(|entry| entry.text.to_vec()).collect(),
+            Key::LocalIpHost => control.local_ip_host = Some(line()),
+            Key::TimeoutSmtpd => control.timeout_seconds = source.wait(text, control.timeout_seconds).max(1),
+            Key::MaxCmdLen => control.command_octets_max = source.count(text, Control::COMMAND_OCTETS_MAX),
+            Key::MaxHops => control.hops_max = source.count(text, Control::HOPS_MAX),
+            Key::GreetDelay => control.greet_delay_seconds = source.signed_wait(text),
+            Key::Databytes => control.databytes = source.octets(text),
+            Key::MaxRecipients => control.recipients_max = source.count(text, Control::RECIPIENTS_MAX),
+            Key::TarpitCount => control.tarpit_count = source.count(text, 0),
+            Key::TarpitDelay => control.tarpit_delay_seconds = source.wait(text, control.tarpit_delay_seconds),
+            Key::DisableExtraGreet => control.extra_greeting = false,
+            Key::Penalty => control.penalty_seconds = source.wait(text, control.penalty_seconds),
+            Key::DisableHelp => control.help = false,
+            Key::DisableVrfy => control.verify = false,
+            Key::HideHost => control.hide_host = true,
+            Key::Shutdown => control.shutdown = Some(text.to_vec()),
+            Key::OpenRelay => control.open_relay = true,
+            Key::ReqPtr => control.require_ptr = Some(text.to_vec()),
+            Key::EnforceFqdnHelo => control.fqdn_helo = true,
+            Key::SmtpUtf8 => control.smtputf8 = true,
+            Key::RequireAuth => control.require_auth = true,
+            Key::ForceTls => control.force_tls = true,
+            Key::BounceMail => control.bounce_mail = Some(text.to_vec()),
+            Key::AuthAll => control.auth_all = true,
+            Key::CugMail => control.closed_user_group = true,
+            Key::QRegex => control.regular_expressions = source.number(text, 0) != 0,
+            Key::AllowBareLf => control.allow_bare_lf = true,
+            Key::ForbidBareCr => control.forbid_bare_cr = true,
+            Key::QmailQueue => control.queue_program = Some(text.to_vec()),
+            Key::NullQueue => control.null_queue = true,
+            Key::ErrorFd => control.queue_error_fd = Some(source.number(text, 2)).filter(|fd| *fd >= 0),
+        }
+    }
+}
+
+/// Where a text comes from; the original reads numbers from a variable a little differently.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    File,
+    Variable,
+}
+
+impl Source {
+    /// A number; text that is none leaves a file's default alone, and is 0 in a variable.
+    fn number(self, text: &[u8], default: i32) -> i32 {
+        let otherwise = match self {
+            Source::File => default,
+            Source::Variable => 0,
+        };
+        signed(first_line(text)).unwrap_or(otherwise)
+    }
+
+    /// A number of things; 0 and less mean `default`.
+    fn count<T: TryFrom<i32>>(self, text: &[u8], default: T) -> T {
+        let number = self.number(text, 0);
+        if number <= 0 { default } else { T::try_from(number).unwrap_or(default) }
+    }
+
+    /// A number of seconds; less than 0 means 0.
+    fn wait(self, text: &[u8], default_seconds: u32) -> u32 {
+        let default = i32::try_from(default_seconds).unwrap_or(0);
+        u32::try_from(self.number(text, default)).unwrap_or(0).min(Control::WAIT_SECONDS_MAX)
+    }
+
+    /// A number of seconds that may be negative (D13: from a file too).
+    fn signed_wait(self, text: &[u8]) -> i32 {
+        let most = Control::WAIT_SECONDS_MAX as i32;
+        self.number(text, 0).clamp(-most, most)
+    }
+
+    /// A number of octets; text that is none means 0, which is the default of every such setting.
+    fn octets(self, text: &[u8]) -> u64 {
+        unsigned(first_line(text)).unwrap_or(0)
+    }
+}
+
+fn bit(key: Key) -> u64 {
+    1 << (key as u8)
+}
+
+/// Reads a file into `buffer` and returns its length; what exceeds [`FILE_OCTETS_MAX`] is an error.
+fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    // A fifo in the place of a control file must not hang us.
+    let mut file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    let mut octets = 0;
+    loop {
+        match file.read(buffer.get_mut(octets..).unwrap_or_default()) {
+            Ok(0) => return Ok(octets),
+            Ok(more) => octets += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        if octets < buffer.len() {
+            // A regular file gave less than we asked for: that was all of it.
+            return Ok(octets);
+        }
+        if octets >= FILE_OCTETS_MAX {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        buffer.resize(FILE_OCTETS_MAX + 1, 0);
+    }
+}
+
+fn system_name() -> Vec<u8> {
+    nix::unistd::gethostname().map_or_else(|_| Client::UNKNOWN.to_vec(), |name| name.into_encoded_bytes())
+}

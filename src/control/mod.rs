@@ -1,0 +1,152 @@
+//! What the operator asked for: every setting, typed, loaded once.
+
+pub mod environment;
+pub mod load;
+pub mod settings;
+pub mod text;
+
+use std::path::PathBuf;
+
+use crate::client::Client;
+use crate::control::environment::Environment;
+
+/// Everything known before the conversation starts.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Who is calling.
+    pub client: Client,
+    /// What the operator asked for.
+    pub control: Control,
+    /// The environment, for the queue program.
+    pub environment: Environment,
+}
+
+/// The settings that are loaded when the connection starts; [`settings::SETTINGS`] tells what each one does.
+#[derive(Debug, Clone)]
+pub struct Control {
+    /// Where the control files are.
+    pub directory: PathBuf,
+    /// The lines of the greeting; at least one.
+    pub greeting: Vec<Vec<u8>>,
+    /// The first line of `me`.
+    pub me: Option<Vec<u8>>,
+    /// What replaces an address literal of this host; `me` if there is no `localiphost`.
+    pub local_ip_host: Option<Vec<u8>>,
+    /// This host's name in the trace header.
+    pub local_host: Vec<u8>,
+    /// How long to wait for the client.
+    pub timeout_seconds: u32,
+    /// The longest command line.
+    pub command_octets_max: usize,
+    /// A message with so many trace lines is looping.
+    pub hops_max: u32,
+    /// The wait before the greeting; negative: a client that speaks first is refused.
+    pub greet_delay_seconds: i32,
+    /// The largest message; 0 means no limit.
+    pub databytes: u64,
+    /// The most recipients of a message.
+    pub recipients_max: usize,
+    /// From this recipient on each one waits; 0 means never.
+    pub tarpit_count: usize,
+    /// How long each of them waits.
+    pub tarpit_delay_seconds: u32,
+    /// The greeting names product, version and date.
+    pub extra_greeting: bool,
+    /// The wait before a gated command is answered.
+    pub penalty_seconds: u32,
+    /// HELP is answered.
+    pub help: bool,
+    /// VRFY is answered.
+    pub verify: bool,
+    /// The trace header names neither client nor server.
+    pub hide_host: bool,
+    /// SHUTDOWN and its text.
+    pub shutdown: Option<Vec<u8>>,
+    /// OPENRELAY.
+    pub open_relay: bool,
+    /// TCPPARANOID and its text.
+    pub paranoid: Option<Vec<u8>>,
+    /// REQPTR and its text.
+    pub require_ptr: Option<Vec<u8>>,
+    /// ENFORCE_FQDN_HELO.
+    pub fqdn_helo: bool,
+    /// SMTPUTF8 is offered.
+    pub smtputf8: bool,
+    /// REQUIREAUTH.
+    pub require_auth: bool,
+    /// FORCE_TLS.
+    pub force_tls: bool,
+    /// BOUNCEMAIL and its text.
+    pub bounce_mail: Option<Vec<u8>>,
+    /// AUTH_ALL.
+    pub auth_all: bool,
+    /// CUGMAIL.
+    pub closed_user_group: bool,
+    /// Lists hold regular expressions instead of wildcards.
+    pub regular_expressions: bool,
+    /// ALLOW_BARELF.
+    pub allow_bare_lf: bool,
+    /// FORBID_BARE_CR.
+    pub forbid_bare_cr: bool,
+    /// QMAILQUEUE.
+    pub queue_program: Option<Vec<u8>>,
+    /// NULLQUEUE.
+    pub null_queue: bool,
+    /// The descriptor of the queue program's explanations; none for a negative ERROR_FD.
+    pub queue_error_fd: Option<i32>,
+}
+
+impl Control {
+    /// The default of `timeoutsmtpd`.
+    pub const TIMEOUT_SECONDS: u32 = 1200;
+    /// The default of `maxcmdlen` (D09): four times what RFC 5321, 4.5.3.1.4 asks for.
+    pub const COMMAND_OCTETS_MAX: usize = 2000;
+    /// The default of `maxhops`.
+    pub const HOPS_MAX: u32 = 100;
+    /// The default of `maxrecipients` (D09).
+    pub const RECIPIENTS_MAX: usize = 50_000;
+    /// The longest wait that a setting can ask for: a day.
+    pub const WAIT_SECONDS_MAX: u32 = 86_400;
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            directory: PathBuf::new(),
+            greeting: Vec::new(),
+            me: None,
+            local_ip_host: None,
+            local_host: Client::UNKNOWN.to_vec(),
+            timeout_seconds: Self::TIMEOUT_SECONDS,
+            command_octets_max: Self::COMMAND_OCTETS_MAX,
+            hops_max: Self::HOPS_MAX,
+            greet_delay_seconds: 0,
+            databytes: 0,
+            recipients_max: Self::RECIPIENTS_MAX,
+            tarpit_count: 0,
+            tarpit_delay_seconds: 5,
+            extra_greeting: true,
+            penalty_seconds: 5,
+            help: true,
+            verify: true,
+            hide_host: false,
+            shutdown: None,
+            open_relay: false,
+            paranoid: None,
+            require_ptr: None,
+            fqdn_helo: false,
+            smtputf8: false,
+            require_auth: false,
+            force_tls: false,
+            bounce_mail: None,
+            auth_all: false,
+            closed_user_group: false,
+            regular_expressions: false,
+            allow_bare_lf: false,
+            forbid_bare_cr: false,
+            queue_program: None,
+            null_queue: false,
+            queue_error_fd: Some(2),
+        }
+    }
+}

@@ -1,0 +1,470 @@
+//! SETTINGS: the one table of every control file and variable, from which loading, `smtpd -v`, `postern settings` and control/README come.
+
+/// One control file, one variable, or both: what it is called, how it is read and what it does.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// The file in the control directory; empty when there is only a variable.
+    pub file: &'static str,
+    /// The environment variable; empty when there is only a file.
+    pub variable: &'static str,
+    /// What the variable holds when there is a file too.
+    pub role: Role,
+    /// How the text is read.
+    pub form: Form,
+    /// What holds when it is not set, in words where no value fits; empty means nothing.
+    pub default: &'static str,
+    /// Whether and how it is used.
+    pub state: State,
+    /// One or two sentences for the operator.
+    pub doc: &'static str,
+}
+
+/// What a variable holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The value itself; it wins over the file.
+    Value,
+    /// The name of another file to read instead.
+    FileName,
+}
+
+/// How the text of a setting is read (relay-cdb rules of control files: qmail-control(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The variable is set, even to the empty text.
+    Switch,
+    /// Any text.
+    Text,
+    /// The first line.
+    Line,
+    /// The first line, a number that may be negative.
+    Number,
+    /// The first line, digits only.
+    Unsigned,
+    /// An IP address.
+    Address,
+    /// A file, directory or program.
+    Path,
+    /// One entry a line; empty lines and lines that begin with `#` do not count.
+    Lines,
+    /// The same, matched with addresses: literal, `@domain`, wildcards or regular expressions; or compiled as .cdb.
+    Addresses,
+    /// The same, only patterns; `!` negates.
+    Patterns,
+    /// `pattern:VARIABLE=value,...`.
+    Rules,
+    /// A compiled list.
+    Cdb,
+}
+
+/// Whether and how a setting is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Loaded when the connection starts.
+    Works(Key),
+    /// A list that is searched when a decision needs it.
+    OnDemand,
+    /// Known and not built yet: what it belongs to. `postern lint` warns when one is set.
+    NotYet(&'static str),
+}
+
+impl Setting {
+    /// The name an operator knows the setting by: the file, else the variable.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        if self.file.is_empty() { self.variable } else { self.file }
+    }
+}
+
+/// A setting that is loaded when the connection starts; [`crate::control::Setup`] has a field for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Key {
+    /// `TCP6REMOTEIP`.
+    RemoteIp6,
+    /// `TCPREMOTEIP`.
+    RemoteIp,
+    /// `TCPREMOTEHOST`.
+    RemoteHost,
+    /// `TCPREMOTEINFO`.
+    RemoteInfo,
+    /// `TCPLOCALHOST`.
+    LocalHost,
+    /// `HOSTNAME`.
+    HostName,
+    /// `TCPPARANOID`.
+    Paranoid,
+    /// `SYSCONFDIR`.
+    SysConfDir,
+    /// `CONTROLDIR`.
+    ControlDir,
+    /// `me`.
+    Me,
+    /// `smtpgreeting`.
+    SmtpGreeting,
+    /// `localiphost`.
+    LocalIpHost,
+    /// `timeoutsmtpd`.
+    TimeoutSmtpd,
+    /// `maxcmdlen`.
+    MaxCmdLen,
+    /// `maxhops`.
+    MaxHops,
+    /// `greetdelay / GREETDELAY`.
+    GreetDelay,
+    /// `databytes / DATABYTES`.
+    Databytes,
+    /// `maxrecipients / MAXRECIPIENTS`.
+    MaxRecipients,
+    /// `tarpitcount / TARPITCOUNT`.
+    TarpitCount,
+    /// `tarpitdelay / TARPITDELAY`.
+    TarpitDelay,
+    /// `DISABLE_EXTRA_GREET`.
+    DisableExtraGreet,
+    /// `PENALTY`.
+    Penalty,
+    /// `DISABLE_HELP`.
+    DisableHelp,
+    /// `DISABLE_VRFY`.
+    DisableVrfy,
+    /// `HIDE_HOST`.
+    HideHost,
+    /// `SHUTDOWN`.
+    Shutdown,
+    /// `OPENRELAY`.
+    OpenRelay,
+    /// `REQPTR`.
+    ReqPtr,
+    /// `ENFORCE_FQDN_HELO`.
+    EnforceFqdnHelo,
+    /// `SMTPUTF8`.
+    SmtpUtf8,
+    /// `REQUIREAUTH`.
+    RequireAuth,
+    /// `FORCE_TLS`.
+    ForceTls,
+    /// `RELAYCLIENT`.
+    RelayClient,
+    /// `AUTH_ALL`.
+    AuthAll,
+    /// `CUGMAIL`.
+    CugMail,
+    /// `BOUNCEMAIL`.
+    BounceMail,
+    /// `qregex / QREGEX`.
+    QRegex,
+    /// `ALLOW_BARELF`.
+    AllowBareLf,
+    /// `FORBID_BARE_CR`.
+    ForbidBareCr,
+    /// `QMAILQUEUE`.
+    QmailQueue,
+    /// `NULLQUEUE`.
+    NullQueue,
+    /// `ERROR_FD`.
+    ErrorFd,
+}
+
+/// Every setting there is, grouped as an operator meets them. What is not in this table does not exist.
+///
+/// A constant, not a static: `smtpd` uses only the [`Name`]s packed from it, which need no relocation when the program starts.
+pub const SETTINGS: &[Setting] = &[
+    // Connection, as tcpserver describes it (tcp-environ(5)).
+    Setting { file: "", variable: "TCP6REMOTEIP", role: Role::Value, form: Form::Address, default: "", state: State::Works(Key::RemoteIp6), doc: "The client's address; wins over TCPREMOTEIP. An IPv4-mapped address counts as IPv4. Without both, the peer of descriptor 0." },
+    Setting { file: "", variable: "TCPREMOTEIP", role: Role::Value, form: Form::Address, default: "", state: State::Works(Key::RemoteIp), doc: "The client's address." },
+    Setting { file: "", variable: "TCPREMOTEHOST", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::RemoteHost), doc: "The client's name from DNS; `unknown` counts as none. Compared with relaydomains, shown in the trace header." },
+    Setting { file: "", variable: "TCPREMOTEINFO", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::RemoteInfo), doc: "The client's ident answer, shown in the trace header." },
+    Setting { file: "", variable: "TCPLOCALHOST", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::LocalHost), doc: "This host's name in the trace header; else the first argument, HOSTNAME, the system's name." },
+    Setting { file: "", variable: "HOSTNAME", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::HostName), doc: "This host's name when TCPLOCALHOST and the first argument are missing." },
+    Setting { file: "", variable: "TCPPARANOID", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::Paranoid), doc: "Set by tcpserver -p when name and address of the client disagree: the client is refused, with this text if any." },
+    Setting { file: "", variable: "TCPLOCALIP", role: Role::Value, form: Form::Address, default: "", state: State::NotYet("the lists of clients"), doc: "This host's address in the HELO checks; the IPv6 form TCP6LOCALIP wins." },
+    Setting { file: "", variable: "TCP6LOCALIP", role: Role::Value, form: Form::Address, default: "", state: State::NotYet("the lists of clients"), doc: "This host's address in the HELO checks." },
+    Setting { file: "", variable: "TCPLOCALPORT", role: Role::Value, form: Form::Number, default: "", state: State::NotYet("ETRN and ATRN"), doc: "The port, which chooses the commands of submission (587) and ODMR (366); also TCP6LOCALPORT." },
+    Setting { file: "", variable: "TCP6LOCALPORT", role: Role::Value, form: Form::Number, default: "", state: State::NotYet("ETRN and ATRN"), doc: "The port, when TCPLOCALPORT is missing." },
+    Setting { file: "", variable: "TLS_PROVIDER", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("TLS"), doc: "Describes a TLS terminator in front of smtpd." },
+    Setting { file: "", variable: "TLS_PROVIDER_TRUST", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("TLS"), doc: "Count TLS_PROVIDER as TLS for FORCE_TLS and SECURE_AUTH." },
+    // Where things are.
+    Setting { file: "", variable: "SYSCONFDIR", role: Role::Value, form: Form::Path, default: "the directory above the control directory", state: State::Works(Key::SysConfDir), doc: "The working directory; the control directory is `control` in it unless CONTROLDIR is set." },
+    Setting { file: "", variable: "CONTROLDIR", role: Role::Value, form: Form::Path, default: "/etc/indimail/control, then /var/qmail/control", state: State::Works(Key::ControlDir), doc: "The control directory; relative to the working directory." },
+    Setting { file: "", variable: "CERTDIR", role: Role::Value, form: Form::Path, default: "the control directory", state: State::NotYet("TLS"), doc: "The directory of certificates." },
+    Setting { file: "", variable: "PLUGINDIR", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("plugins"), doc: "The directory of plugins." },
+    Setting { file: "", variable: "SMTP_PLUGIN", role: Role::Value, form: Form::Text, default: "smtpd-plugin.so", state: State::NotYet("plugins"), doc: "The first plugin's file name." },
+    Setting { file: "", variable: "SMTP_PLUGIN_SYMB", role: Role::Value, form: Form::Text, default: "plugin_init", state: State::NotYet("plugins"), doc: "The entry symbol of a plugin." },
+    Setting { file: "", variable: "DISABLE_PLUGIN", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("plugins"), doc: "Load no plugins." },
+    Setting { file: "libindimail", variable: "VIRTUAL_PKG_LIB", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("accounts"), doc: "The virtual-domain library of IndiMail." },
+    Setting { file: "libmysql", variable: "MYSQL_LIB", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("SQL lists"), doc: "The SQL client library; a .sql list is used only with it." },
+    Setting { file: "", variable: "MYSQL_TIMEOUT", role: Role::Value, form: Form::Number, default: "30", state: State::NotYet("SQL lists"), doc: "Connect timeout of SQL lists, in seconds." },
+    Setting { file: "", variable: "ASSIGNDIR", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("ETRN and ATRN"), doc: "The directory of the assign cdb." },
+    Setting { file: "", variable: "TMPDIR", role: Role::Value, form: Form::Path, default: "/tmp", state: State::NotYet("LOGFILTER"), doc: "The directory of LOGFILTER's temporary file." },
+    Setting { file: "", variable: "INFIFO", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("accounts"), doc: "The fifo of IndiMail's lookup daemon." },
+    Setting { file: "", variable: "INFIFODIR", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("accounts"), doc: "The directory of that fifo." },
+    Setting { file: "", variable: "FIFOTMPDIR", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("accounts"), doc: "The directory of reply fifos." },
+    Setting { file: "", variable: "TCPCLIENT", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("accounts"), doc: "Ask the lookup daemon on descriptors 6 and 7." },
+    Setting { file: "timeoutread", variable: "", role: Role::Value, form: Form::Number, default: "4", state: State::NotYet("accounts"), doc: "Read timeout of account queries, in seconds." },
+    Setting { file: "timeoutwrite", variable: "", role: Role::Value, form: Form::Number, default: "4", state: State::NotYet("accounts"), doc: "Write timeout of account queries, in seconds." },
+    Setting { file: "", variable: "INCLUDE_TRASH", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("ETRN and ATRN"), doc: "Count messages in trash for ETRN." },
+    // Names of this host, greeting, limits of the conversation.
+    Setting { file: "me", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::Works(Key::Me), doc: "This host's name; stands in for a missing smtpgreeting, localiphost and locals." },
+    Setting { file: "smtpgreeting", variable: "", role: Role::Value, form: Form::Lines, default: "me", state: State::Works(Key::SmtpGreeting), doc: "The greeting, one or more lines. Mandatory unless me exists; a file without a usable line counts as missing." },
+    Setting { file: "localiphost", variable: "", role: Role::Value, form: Form::Line, default: "me", state: State::Works(Key::LocalIpHost), doc: "Replaces an address literal of this host, as in user@[192.0.2.1]." },
+    Setting { file: "moreipme", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand, doc: "More addresses of this host, for address literals." },
+    Setting { file: "notipme", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand, doc: "Addresses of this host that do not count, for address literals." },
+    Setting { file: "locals", variable: "", role: Role::Value, form: Form::Lines, default: "me", state: State::NotYet("accounts"), doc: "Domains whose users are in /etc/passwd." },
+    Setting { file: "timeoutsmtpd", variable: "", role: Role::Value, form: Form::Number, default: "1200", state: State::Works(Key::TimeoutSmtpd), doc: "How long to wait for the client, in seconds; 0 or less means 1." },
+    Setting { file: "maxcmdlen", variable: "", role: Role::Value, form: Form::Number, default: "2000", state: State::Works(Key::MaxCmdLen), doc: "The longest command line, in octets; 0 means the default." },
+    Setting { file: "maxhops", variable: "", role: Role::Value, form: Form::Number, default: "100", state: State::Works(Key::MaxHops), doc: "A message with so many Received and Delivered-To lines is looping; 0 or less means the default." },
+    Setting { file: "greetdelay", variable: "GREETDELAY", role: Role::Value, form: Form::Number, default: "0", state: State::Works(Key::GreetDelay), doc: "Seconds before the greeting; a negative number waits as long but refuses a client that speaks first." },
+    Setting { file: "databytes", variable: "DATABYTES", role: Role::Value, form: Form::Unsigned, default: "0", state: State::Works(Key::Databytes), doc: "The largest message, in octets as stored; 0 means no limit." },
+    Setting { file: "", variable: "DATABYTES_NOTIFY", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("content checks"), doc: "Queue a notice when a message is over databytes." },
+    Setting { file: "maxrecipients", variable: "MAXRECIPIENTS", role: Role::Value, form: Form::Number, default: "0", state: State::Works(Key::MaxRecipients), doc: "The most recipients of a message; 0 means 50,000." },
+    Setting { file: "tarpitcount", variable: "TARPITCOUNT", role: Role::Value, form: Form::Number, default: "0", state: State::Works(Key::TarpitCount), doc: "From this recipient on each one waits tarpitdelay; 0 means never." },
+    Setting { file: "tarpitdelay", variable: "TARPITDELAY", role: Role::Value, form: Form::Number, default: "5", state: State::Works(Key::TarpitDelay), doc: "Seconds to wait for each recipient from tarpitcount on." },
+    Setting { file: "", variable: "MAX_RCPT_ERRCOUNT", role: Role::Value, form: Form::Number, default: "", state: State::NotYet("accounts"), doc: "Refuse recipients after so many invalid ones." },
+    Setting { file: "", variable: "DISABLE_EXTRA_GREET", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::DisableExtraGreet), doc: "Do not name product, version and date in the greeting." },
+    Setting { file: "", variable: "PENALTY", role: Role::Value, form: Form::Number, default: "5", state: State::Works(Key::Penalty), doc: "Seconds to wait before a gated command is answered; 0 or less means none." },
+    Setting { file: "", variable: "DISABLE_HELP", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::DisableHelp), doc: "HELP answers 502." },
+    Setting { file: "", variable: "DISABLE_VRFY", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::DisableVrfy), doc: "VRFY answers 502." },
+    Setting { file: "", variable: "HIDE_HOST", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::HideHost), doc: "Name neither client nor server in the trace header." },
+    Setting { file: "", variable: "ODMR", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("ETRN and ATRN"), doc: "Behave as port 366." },
+    Setting { file: "", variable: "TZ", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("local time; dates are UTC"), doc: "The time zone of dates." },
+    // Gates.
+    Setting { file: "", variable: "SHUTDOWN", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::Shutdown), doc: "Take no mail: empty for the usual text, else a code and a text for the greeting." },
+    Setting { file: "", variable: "OPENRELAY", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::OpenRelay), doc: "The client is a known open relay: refuse it." },
+    Setting { file: "", variable: "REQPTR", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::ReqPtr), doc: "Refuse a client without a name; the value replaces the text." },
+    Setting { file: "badip", variable: "BADIP", role: Role::FileName, form: Form::Addresses, default: "", state: State::NotYet("the lists of clients"), doc: "Client addresses that are refused; also with BADIPCHECK." },
+    Setting { file: "", variable: "BADIPCHECK", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("the lists of clients"), doc: "Use badip." },
+    Setting { file: "badhost", variable: "BADHOST", role: Role::FileName, form: Form::Patterns, default: "", state: State::NotYet("the lists of clients"), doc: "Client names that are refused; also with BADHOSTCHECK." },
+    Setting { file: "", variable: "BADHOSTCHECK", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("the lists of clients"), doc: "Use badhost." },
+    // HELO.
+    Setting { file: "badhelo", variable: "BADHELO", role: Role::FileName, form: Form::Addresses, default: "", state: State::NotYet("the lists of clients"), doc: "HELO names that are refused; also with BADHELOCHECK." },
+    Setting { file: "", variable: "BADHELOCHECK", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("the lists of clients"), doc: "Use badhelo and the other HELO checks." },
+    Setting { file: "", variable: "ENFORCE_FQDN_HELO", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::EnforceFqdnHelo), doc: "The HELO name of a client that may not relay must contain a dot." },
+    Setting { file: "", variable: "SMTPUTF8", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::SmtpUtf8), doc: "Offer SMTPUTF8 (RFC 6531)." },
+    // AUTH and TLS.
+    Setting { file: "", variable: "REQUIREAUTH", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::RequireAuth), doc: "MAIL needs AUTH; without AUTH nobody can send." },
+    Setting { file: "", variable: "FORCE_TLS", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::ForceTls), doc: "MAIL needs TLS; without TLS nobody can send." },
+    Setting { file: "", variable: "OLD_CLIENT", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "Offer AUTH in the form of old clients too." },
+    Setting { file: "", variable: "SECURE_AUTH", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "Take passwords only under TLS." },
+    Setting { file: "", variable: "AUTH_MAXFAIL", role: Role::Value, form: Form::Number, default: "5", state: State::NotYet("AUTH"), doc: "Failed attempts before the connection is closed." },
+    Setting { file: "", variable: "AUTH_LEGACY", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "Offer the old mechanisms." },
+    Setting { file: "", variable: "AUTH_EXIT3", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("AUTH"), doc: "What exit code 3 of an authpgm means." },
+    Setting { file: "", variable: "AUTH_CONVENTION", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("AUTH"), doc: "The order of the fields on descriptor 3." },
+    Setting { file: "", variable: "AUTH_CDB", role: Role::Value, form: Form::Path, default: "auth.cdb", state: State::NotYet("AUTH"), doc: "The file of auth-cdb." },
+    Setting { file: "", variable: "DISABLE_AUTH_LOGIN", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No LOGIN." },
+    Setting { file: "", variable: "DISABLE_AUTH_PLAIN", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No PLAIN." },
+    Setting { file: "", variable: "DISABLE_OAUTH2", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No XOAUTH2; also DISABLE_AUTH_OAUTH2." },
+    Setting { file: "", variable: "DISABLE_AUTH_OAUTH2", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No XOAUTH2." },
+    Setting { file: "", variable: "DISABLE_CRAM_MD5", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No CRAM-MD5." },
+    Setting { file: "", variable: "DISABLE_CRAM_SHA1", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No CRAM-SHA1." },
+    Setting { file: "", variable: "DISABLE_CRAM_SHA224", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No CRAM-SHA224." },
+    Setting { file: "", variable: "DISABLE_CRAM_SHA256", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No CRAM-SHA256." },
+    Setting { file: "", variable: "DISABLE_CRAM_SHA384", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No CRAM-SHA384." },
+    Setting { file: "", variable: "DISABLE_CRAM_SHA512", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No CRAM-SHA512." },
+    Setting { file: "", variable: "DISABLE_CRAM_RIPEMD", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No CRAM-RIPEMD." },
+    Setting { file: "", variable: "DISABLE_DIGEST_MD5", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No DIGEST-MD5." },
+    Setting { file: "", variable: "DISABLE_SCRAM_SHA1", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No SCRAM-SHA-1." },
+    Setting { file: "", variable: "DISABLE_SCRAM_SHA256", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No SCRAM-SHA-256." },
+    Setting { file: "", variable: "DISABLE_SCRAM_SHA512", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No SCRAM-SHA-512." },
+    Setting { file: "", variable: "DISABLE_SCRAM_SHA1_PLUS", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No SCRAM-SHA-1-PLUS." },
+    Setting { file: "", variable: "DISABLE_SCRAM_SHA256_PLUS", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No SCRAM-SHA-256-PLUS." },
+    Setting { file: "", variable: "DISABLE_SCRAM_SHA512_PLUS", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("AUTH"), doc: "No SCRAM-SHA-512-PLUS." },
+    Setting { file: "", variable: "XOAUTH2_SCOPE", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("AUTH"), doc: "The scope in XOAUTH2's error." },
+    Setting { file: "", variable: "STRIP_DOMAIN", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("ETRN and ATRN"), doc: "How ATRN uses the authenticated name." },
+    Setting { file: "", variable: "STARTTLS", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("TLS"), doc: "Offer STARTTLS." },
+    Setting { file: "", variable: "SMTPS", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("TLS"), doc: "TLS from the first octet." },
+    Setting { file: "servercert.pem", variable: "SERVERCERT", role: Role::FileName, form: Form::Path, default: "", state: State::NotYet("TLS"), doc: "The server's certificate and key, in CERTDIR." },
+    Setting { file: "clientca.pem", variable: "CLIENTCA", role: Role::FileName, form: Form::Path, default: "", state: State::NotYet("TLS"), doc: "Authorities that client certificates may come from, in CERTDIR." },
+    Setting { file: "clientcrl.pem", variable: "CLIENTCRL", role: Role::FileName, form: Form::Path, default: "", state: State::NotYet("TLS"), doc: "Revoked client certificates, in CERTDIR." },
+    Setting { file: "tlsclients", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("TLS"), doc: "Addresses in client certificates that may relay." },
+    Setting { file: "tlsservermethod", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::NotYet("TLS"), doc: "TLS versions." },
+    Setting { file: "servercipherlist", variable: "TLS_CIPHER_LIST", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("TLS"), doc: "Ciphers up to TLS 1.2." },
+    Setting { file: "serverciphersuite", variable: "TLS_CIPHER_SUITE", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("TLS"), doc: "Ciphers of TLS 1.3." },
+    Setting { file: "", variable: "CLIENT_RENEGOTIATION", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("TLS"), doc: "Let the client renegotiate." },
+    // Who may relay.
+    Setting { file: "rcpthosts", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand, doc: "Domains that mail is accepted for; `.domain` covers its subdomains. Without the file every recipient that needs it gets 451." },
+    Setting { file: "morercpthosts.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand, doc: "More such domains, compiled with qmail-cdb; read only when rcpthosts exists." },
+    Setting { file: "", variable: "RELAYCLIENT", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::RelayClient), doc: "The client may relay; the value is put behind each recipient. Set by tcp.smtp." },
+    Setting { file: "relayclients", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand, doc: "Client addresses that may relay: `192.0.2.7`, `192.0.2.`, with an optional `:suffix`." },
+    Setting { file: "relaydomains", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand, doc: "Client names that may relay: `host.example`, `.example`, with an optional `:suffix`." },
+    Setting { file: "relaymailfrom", variable: "", role: Role::Value, form: Form::Addresses, default: "", state: State::OnDemand, doc: "Senders that may relay: `user@domain`, `@domain`, patterns. A sender is easily forged." },
+    Setting { file: "relaymailfrom.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand, doc: "The same, compiled with qmail-cdb; asked first." },
+    Setting { file: "", variable: "AUTH_ALL", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::AuthAll), doc: "No domain is local: every recipient needs the right to relay." },
+    Setting { file: "", variable: "CUGMAIL", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::CugMail), doc: "A closed user group: sender and recipient must be in rcpthosts." },
+    Setting { file: "", variable: "CHECKRELAY", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("POP before SMTP"), doc: "Who has just read mail may relay." },
+    Setting { file: "", variable: "RELAY_TABLE", role: Role::Value, form: Form::Text, default: "relay", state: State::NotYet("POP before SMTP"), doc: "The relay table's name." },
+    Setting { file: "", variable: "RELAY_CLEAR_MINUTES", role: Role::Value, form: Form::Number, default: "60", state: State::NotYet("POP before SMTP"), doc: "How long a login counts, in minutes." },
+    Setting { file: "relaydb", variable: "", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("POP before SMTP"), doc: "Where logins are recorded." },
+    Setting { file: "relaymx", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("relay by MX"), doc: "Relay to domains whose MX hosts match." },
+    Setting { file: "relaylevel", variable: "", role: Role::Value, form: Form::Line, default: "normal", state: State::NotYet("relay levels"), doc: "normal, none or open." },
+    Setting { file: "", variable: "RELAYCLASS", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("relay classes"), doc: "The class of this client in log and trace." },
+    Setting { file: "", variable: "RELAYMAILFROM_SPF", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("SPF"), doc: "relaymailfrom needs an SPF pass." },
+    Setting { file: "authdomains", variable: "", role: Role::Value, form: Form::Addresses, default: "", state: State::NotYet("the lists of senders"), doc: "Senders that may reach any recipient only with AUTH." },
+    // Senders.
+    Setting { file: "", variable: "BOUNCEMAIL", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::BounceMail), doc: "Refuse every sender with this text and close the connection." },
+    Setting { file: "from.envrules", variable: "FROMRULES", role: Role::FileName, form: Form::Rules, default: "", state: State::NotYet("rule files"), doc: "Settings by sender." },
+    Setting { file: "hostaccess", variable: "HOSTACCESS", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("rule files"), doc: "Which domain may come from which address." },
+    Setting { file: "", variable: "PARANOID", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("rule files"), doc: "How strict hostaccess is about addresses." },
+    Setting { file: "", variable: "DOMAIN_MASQUERADE", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("rule files"), doc: "How lenient hostaccess is about domains." },
+    Setting { file: "badmailfrom", variable: "BADMAILFROM", role: Role::FileName, form: Form::Addresses, default: "", state: State::NotYet("the lists of senders"), doc: "Senders that are refused." },
+    Setting { file: "badmailpatterns", variable: "BADMAILPATTERNS", role: Role::FileName, form: Form::Patterns, default: "", state: State::NotYet("the lists of senders"), doc: "Patterns of senders that are refused." },
+    Setting { file: "blackholedsender", variable: "BLACKHOLEDSENDER", role: Role::FileName, form: Form::Addresses, default: "", state: State::NotYet("the lists of senders"), doc: "Senders whose mail is thrown away." },
+    Setting { file: "spamignore", variable: "SPAMIGNORE", role: Role::FileName, form: Form::Addresses, default: "", state: State::NotYet("the lists of senders"), doc: "Senders that no spam filter sees." },
+    Setting { file: "", variable: "SPAMFILTER", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("the lists of senders"), doc: "The spam filter, passed to the queue program." },
+    Setting { file: "nodnscheck", variable: "NODNSCHECK", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("DNS checks"), doc: "Senders without DNS check; the variable switches all off." },
+    Setting { file: "", variable: "CHECKSENDER", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("accounts"), doc: "A local sender must exist and be the one who authenticated." },
+    Setting { file: "", variable: "MASQUERADE", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("accounts"), doc: "The sender an authenticated user may take." },
+    Setting { file: "", variable: "DEFAULT_DOMAIN", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("accounts"), doc: "The domain of an authenticated name without one." },
+    Setting { file: "chksenderdomains", variable: "", role: Role::Value, form: Form::Addresses, default: "", state: State::NotYet("accounts"), doc: "Where CHECKSENDER applies." },
+    Setting { file: "spfbehavior", variable: "SPFBEHAVIOR", role: Role::Value, form: Form::Number, default: "0", state: State::NotYet("SPF"), doc: "What SPF results are refused, 0 to 6." },
+    Setting { file: "spfipv6", variable: "SPFIPV6", role: Role::Value, form: Form::Number, default: "0", state: State::NotYet("SPF"), doc: "Use the IPv6 address for SPF." },
+    Setting { file: "spfrules", variable: "SPFRULES", role: Role::FileName, form: Form::Line, default: "", state: State::NotYet("SPF"), doc: "Local SPF rules." },
+    Setting { file: "spfguess", variable: "SPFGUESS", role: Role::FileName, form: Form::Line, default: "", state: State::NotYet("SPF"), doc: "The record of domains without one." },
+    Setting { file: "spfexp", variable: "SPFEXP", role: Role::FileName, form: Form::Line, default: "", state: State::NotYet("SPF"), doc: "The explanation of an SPF refusal." },
+    Setting { file: "batvkey", variable: "BATVKEY", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("BATV"), doc: "The key of bounce addresses." },
+    Setting { file: "batvkeystale", variable: "BATVKEYSTALE", role: Role::Value, form: Form::Number, default: "7", state: State::NotYet("BATV"), doc: "Days that a bounce address is good." },
+    Setting { file: "batvnosignlocals", variable: "BATVNOSIGNLOCALS", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("BATV"), doc: "Recipient domains without BATV." },
+    Setting { file: "batvnosignremote", variable: "BATVNOSIGNREMOTE", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("BATV"), doc: "Sender domains without BATV." },
+    // Recipients.
+    Setting { file: "qregex", variable: "QREGEX", role: Role::Value, form: Form::Number, default: "0", state: State::Works(Key::QRegex), doc: "Not 0: lists hold regular expressions instead of wildcards." },
+    Setting { file: "", variable: "USE_FNMATCH", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("rule files"), doc: "Match rule patterns as file names." },
+    Setting { file: "", variable: "CHECKRECIPIENT", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("accounts"), doc: "Local recipients must exist: 1, 2 or 3." },
+    Setting { file: "chkrcptdomains", variable: "", role: Role::Value, form: Form::Addresses, default: "", state: State::NotYet("accounts"), doc: "Where CHECKRECIPIENT applies." },
+    Setting { file: "recipients", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("accounts"), doc: "Where recipients are looked up." },
+    Setting { file: "", variable: "NO_SMTP_BITS", role: Role::Value, form: Form::Number, default: "", state: State::NotYet("accounts"), doc: "The account flag that forbids sending." },
+    Setting { file: "badrcptto", variable: "BADRCPTTO", role: Role::FileName, form: Form::Addresses, default: "", state: State::NotYet("the lists of recipients"), doc: "Recipients that are refused." },
+    Setting { file: "badrcptpatterns", variable: "BADRCPTPATTERNS", role: Role::FileName, form: Form::Patterns, default: "", state: State::NotYet("the lists of recipients"), doc: "Patterns of recipients that are refused." },
+    Setting { file: "goodrcptto", variable: "GOODRCPTTO", role: Role::FileName, form: Form::Addresses, default: "", state: State::NotYet("the lists of recipients"), doc: "Recipients that no list refuses." },
+    Setting { file: "goodrcptpatterns", variable: "GOODRCPTPATTERNS", role: Role::FileName, form: Form::Patterns, default: "", state: State::NotYet("the lists of recipients"), doc: "Patterns of recipients that no list refuses." },
+    Setting { file: "blackholedrcpt", variable: "BLACKHOLEDRCPT", role: Role::FileName, form: Form::Addresses, default: "", state: State::NotYet("the lists of recipients"), doc: "Recipients whose mail is thrown away." },
+    Setting { file: "accesslist", variable: "ACCESSLIST", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("rule files"), doc: "Who may write to whom." },
+    Setting { file: "domainqueue", variable: "DOMAINQUEUE", role: Role::FileName, form: Form::Rules, default: "", state: State::NotYet("rule files"), doc: "Settings by recipient domain." },
+    Setting { file: "srs_domain", variable: "SRS_DOMAIN", role: Role::FileName, form: Form::Line, default: "", state: State::NotYet("SRS"), doc: "The domain of rewritten senders." },
+    Setting { file: "srs_secrets", variable: "SRS_SECRETS", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("SRS"), doc: "The secrets of rewritten senders." },
+    Setting { file: "srs_maxage", variable: "SRS_MAXAGE", role: Role::FileName, form: Form::Number, default: "", state: State::NotYet("SRS"), doc: "Days that a rewritten sender is good." },
+    Setting { file: "srs_hashlength", variable: "SRS_HASHLENGTH", role: Role::FileName, form: Form::Number, default: "", state: State::NotYet("SRS"), doc: "The length of the hash made." },
+    Setting { file: "srs_hashmin", variable: "SRS_HASHMIN", role: Role::FileName, form: Form::Number, default: "", state: State::NotYet("SRS"), doc: "The shortest hash taken." },
+    Setting { file: "srs_alwaysrewrite", variable: "SRS_ALWAYSREWRITE", role: Role::FileName, form: Form::Number, default: "", state: State::NotYet("SRS"), doc: "Rewrite local senders too." },
+    Setting { file: "srs_separator", variable: "SRS_SEPARATOR", role: Role::FileName, form: Form::Line, default: "", state: State::NotYet("SRS"), doc: "The separator behind SRS0." },
+    Setting { file: "etrnhosts", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("ETRN and ATRN"), doc: "Domains that ETRN and ATRN serve." },
+    Setting { file: "atrnaccess", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("ETRN and ATRN"), doc: "Who may use ATRN for which domains." },
+    Setting { file: "", variable: "GREYIP", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("greylisting"), doc: "The greylist daemon." },
+    Setting { file: "dnsbllist", variable: "DNSBLLIST", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("DNS block lists"), doc: "DNS block lists." },
+    Setting { file: "", variable: "SKIPDNSBL", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("DNS block lists"), doc: "Ask no DNS block list." },
+    // Content and queue.
+    Setting { file: "", variable: "ALLOW_BARELF", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::AllowBareLf), doc: "Take a bare LF in the content as data; it never ends DATA." },
+    Setting { file: "", variable: "FORBID_BARE_CR", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::ForbidBareCr), doc: "Refuse a bare CR in the content." },
+    Setting { file: "auth.envrules", variable: "AUTHRULES", role: Role::FileName, form: Form::Rules, default: "", state: State::NotYet("rule files"), doc: "Settings for clients that may relay." },
+    Setting { file: "signatures", variable: "SIGNATURES", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("content checks"), doc: "Content that is refused by its first line; with VIRUSCHECK." },
+    Setting { file: "", variable: "VIRUSCHECK", role: Role::Value, form: Form::Number, default: "", state: State::NotYet("content checks"), doc: "1 to 4: use signatures." },
+    Setting { file: "bodycheck", variable: "BODYCHECK", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("content checks"), doc: "Content that is refused by regular expression." },
+    Setting { file: "", variable: "LOGFILTER", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("LOGFILTER"), doc: "A fifo that is told of each message." },
+    Setting { file: "", variable: "LOGFD", role: Role::Value, form: Form::Number, default: "255", state: State::NotYet("LOGFILTER"), doc: "The descriptor on which the queue program adds to the log." },
+    Setting { file: "", variable: "QMAILQUEUE", role: Role::Value, form: Form::Path, default: "/usr/sbin/qmail-queue, then /var/qmail/bin/qmail-queue", state: State::Works(Key::QmailQueue), doc: "The queue program; with a space in it, the program and its arguments." },
+    Setting { file: "", variable: "NULLQUEUE", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::NullQueue), doc: "Queue with qmail-nullqueue: accept and throw away." },
+    Setting { file: "", variable: "ERROR_FD", role: Role::Value, form: Form::Number, default: "2", state: State::Works(Key::ErrorFd), doc: "The descriptor on which the queue program explains exit code 88; -1 means none." },
+];
+
+/// A name of [`SETTINGS`] with its key, packed without pointers.
+#[derive(Debug, Clone, Copy)]
+pub struct Name {
+    /// What the name sets.
+    pub key: Key,
+    length: u8,
+    octets: [u8; Name::OCTETS_MAX],
+}
+
+impl Name {
+    const OCTETS_MAX: usize = 22;
+
+    const fn new(key: Key, name: &str) -> Self {
+        let mut octets = [0; Self::OCTETS_MAX];
+        let (head, _) = octets.split_at_mut(name.len());
+        head.copy_from_slice(name.as_bytes());
+        Self { key, length: name.len() as u8, octets }
+    }
+
+    /// The name itself.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+/// The variables that hold a value, with their keys.
+pub static VARIABLES: [Name; count(Column::Variable)] = packed(Column::Variable);
+/// The control files that are read when the connection starts, with their keys.
+pub static FILES: [Name; count(Column::File)] = packed(Column::File);
+
+#[derive(Clone, Copy)]
+enum Column {
+    File,
+    Variable,
+}
+
+/// The key and name of a row in a column, if it is loaded when the connection starts and has a name there.
+const fn entry(setting: &Setting, column: Column) -> Option<(Key, &'static str)> {
+    let name = match column {
+        Column::File => setting.file,
+        Column::Variable => setting.variable,
+    };
+    match setting.state {
+        State::Works(key) if !name.is_empty() => Some((key, name)),
+        State::Works(_) | State::OnDemand | State::NotYet(_) => None,
+    }
+}
+
+const fn count(column: Column) -> usize {
+    let mut count = 0;
+    let mut rows = SETTINGS;
+    while let [setting, rest @ ..] = rows {
+        if entry(setting, column).is_some() {
+            count += 1;
+        }
+        rows = rest;
+    }
+    count
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated while compiling: a wrong index does not compile")]
+const fn packed<const N: usize>(column: Column) -> [Name; N] {
+    let mut names = [Name::new(Key::Me, ""); N];
+    let mut next = 0;
+    let mut rows = SETTINGS;
+    while let [setting, rest @ ..] = rows {
+        if let Some((key, name)) = entry(setting, column) {
+            names[next] = Name::new(key, name);
+            next += 1;
+        }
+        rows = rest;
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_name_stands_twice() {
+        let mut seen = HashSet::new();
+        for setting in SETTINGS {
+            for name in [setting.file, setting.variable] {
+                assert!(name.is_empty() || seen.insert(name), "{name} stands twice");
+            }
+            assert!(!setting.name().is_empty());
+            assert!(setting.doc.ends_with('.'), "{}", setting.name());
+        }
+    }
+
+    #[test]
+    fn packing_keeps_names_and_keys() {
+        let loaded = |setting: &&Setting| matches!(setting.state, State::Works(_)) && !setting.variable.is_empty();
+        let table: Vec<_> = SETTINGS.iter().filter(loaded).map(|setting| setting.variable.as_bytes()).collect();
+        let packed: Vec<_> = VARIABLES.iter().map(Name::octets).collect();
+        assert_eq!(table, packed);
+        assert!(FILES.iter().any(|name| name.octets() == b"databytes" && name.key == Key::Databytes));
+    }
+}

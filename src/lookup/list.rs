@@ -1,0 +1,251 @@
+//! A list of the control directory, such as `rcpthosts`: is one of these keys an entry of it?
+
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use memchr::arch::all::packedpair::HeuristicFrequencyRank;
+use memchr::memmem::{Finder, FinderBuilder};
+
+use crate::control::text::{self, Entry};
+use crate::lookup::lines::{self, CHUNK_OCTETS, Piece, Unreadable};
+
+/// After so many searches of the file itself an index is made: that costs about as much as these did.
+const STREAMED_LOOKUPS_MAX: u32 = 4;
+
+/// The most keys the file itself is searched for; a client's name of a hundred labels must not cost a hundred searches.
+const STREAMED_KEYS_MAX: usize = 8;
+
+/// What a list says about a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// There is no such file.
+    Absent,
+    /// The file has no such entry.
+    No,
+    /// It has.
+    Yes {
+        /// The line of the entry, counted from 1.
+        line: u32,
+        /// What follows the colon behind the key, as written; empty where there is no colon.
+        value: Vec<u8>,
+    },
+}
+
+/// A list of plain entries. The file is read when it is first asked; what was learnt is kept for the session.
+#[derive(Debug)]
+pub struct List {
+    path: PathBuf,
+    streamed_lookups: u32,
+    known: Known,
+}
+
+#[derive(Debug)]
+enum Known {
+    Nothing,
+    Absence,
+    Everything(Index),
+}
+
+impl List {
+    /// The list at `path`; nothing is read yet.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, streamed_lookups: 0, known: Known::Nothing }
+    }
+
+    /// Where the list is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The first line whose whole entry is one of `keys`, ASCII case ignored.
+    ///
+    /// # Errors
+    /// [`Unreadable`], whatever keeps the list from being read, but for its absence.
+    pub fn find_any(&mut self, keys: &[&[u8]]) -> Result<Found, Unreadable> {
+        let line = match &self.known {
+            Known::Absence => return Ok(Found::Absent),
+            Known::Everything(index) => index.first_line(keys),
+            Known::Nothing => match self.read(keys).map_err(|error| Unreadable { path: self.path.clone(), error })? {
+                Some(line) => line,
+                None => return Ok(Found::Absent),
+            },
+        };
+        Ok(line.map_or(Found::No, |line| Found::Yes { line, value: Vec::new() }))
+    }
+
+    /// As [`List::find_any`], for the domain and for each part of it that begins with a dot: what `rcpthosts` is asked.
+    ///
+    /// # Errors
+    /// As [`List::find_any`].
+    pub fn find_domain(&mut self, domain: &[u8]) -> Result<Found, Unreadable> {
+        self.find_any(&domain_keys(domain))
+    }
+
+    /// `None` if there is no file, else the answer.
+    fn read(&mut self, keys: &[&[u8]]) -> io::Result<Option<Option<u32>>> {
+        let Some(mut file) = lines::open(&self.path)? else {
+            self.known = Known::Absence;
+            return Ok(None);
+        };
+        if self.streamed_lookups < STREAMED_LOOKUPS_MAX && keys.len() <= STREAMED_KEYS_MAX {
+            self.streamed_lookups += 1;
+            return stream(file, CHUNK_OCTETS, keys).map(Some);
+        }
+        let index = Index::new(lines::read_whole(&mut file)?);
+        let line = index.first_line(keys);
+        self.known = Known::Everything(index);
+        Ok(Some(line))
+    }
+}
+
+/// The domain, then each part of it that begins with a dot: the most specific key first, never an empty one.
+pub(super) fn domain_keys(domain: &[u8]) -> Vec<&[u8]> {
+    let whole = (!domain.is_empty()).then_some(domain);
+    let dots = memchr::memchr_iter(b'.', domain).filter(|&dot| dot > 0);
+    whole.into_iter().chain(dots.filter_map(|dot| domain.get(dot..))).collect()
+}
+
+/// Searches the list without keeping it: the first line that is one of the keys.
+fn stream(list: impl Read, chunk_octets: usize, keys: &[&[u8]]) -> io::Result<Option<u32>> {
+    let needles: Vec<Needle> = keys.iter().filter(|key| can_be_entry(key)).map(|key| Needle::new(key)).collect();
+    let mut found = None;
+    lines::each_piece(list, chunk_octets, |piece| {
+        found = first_in(piece, keys, &needles);
+        if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(found)
+}
+
+fn first_in(piece: &mut Piece<'_>, keys: &[&[u8]], needles: &[Needle]) -> Option<u32> {
+    if piece.has_nul() {
+        let wanted =
+            |entry: &Entry<'_>| can_be_entry(entry.text) && keys.iter().any(|key| key.eq_ignore_ascii_case(entry.text));
+        return text::entries(piece.lines()).find(wanted).map(|entry| piece.line.saturating_add(entry.line - 1));
+    }
+    piece.framed.make_ascii_lowercase();
+    let hits = needles.iter().filter_map(|needle| needle.lines_in(piece.framed).find(|(_, behind)| ends_entry(behind)));
+    let first = hits.map(|(at, _)| at).min();
+    first.map(|at| piece.line_at(at))
+}
+
+/// Whether a list is searched for this key at all. The rest can be no entry but by the odd ways of a NUL.
+pub(super) fn can_be_entry(key: &[u8]) -> bool {
+    !matches!(key.first(), None | Some(b'#'))
+        && !matches!(key.last(), Some(b' ' | b'\t'))
+        && memchr::memchr2(b'\n', 0, key).is_none()
+}
+
+/// A key made ready to be searched for in pieces without NUL.
+pub(super) struct Needle {
+    finder: Finder<'static>,
+    length: usize,
+}
+
+impl Needle {
+    pub(super) fn new(key: &[u8]) -> Self {
+        let mut framed = Vec::with_capacity(key.len() + 1);
+        framed.push(b'\n');
+        framed.extend(key.iter().map(u8::to_ascii_lowercase));
+        let finder = FinderBuilder::new().build_forward_with_ranker(LineStart, &framed).into_owned();
+        Self { finder, length: framed.len() }
+    }
+
+    /// The lines of `framed`, in lower case, that begin with the key: where the LF before is, and what is behind the key.
+    pub(super) fn lines_in<'t>(&'t self, framed: &'t [u8]) -> impl Iterator<Item = (usize, &'t [u8])> {
+        self.finder.find_iter(framed).map(|at| (at, framed.get(at + self.length..).unwrap_or_default()))
+    }
+}
+
+/// Tells the search which octets are rare in a list: the LF of the line's beginning, then whatever is no part of
+/// "example.org"; by its own tables it would stop at every `x` of a hundred thousand such lines.
+struct LineStart;
+
+impl HeuristicFrequencyRank for LineStart {
+    fn rank(&self, byte: u8) -> u8 {
+        match byte {
+            b'\n' => 0,
+            b'.' | b'a' | b'c' | b'e' | b'g' | b'i' | b'm' | b'n' | b'o' | b'r' | b's' | b't' => 255,
+            b'a'..=b'z' => 200,
+            _ => 100,
+        }
+    }
+}
+
+/// Whether an entry ends where `rest` begins.
+pub(super) fn ends_entry(rest: &[u8]) -> bool {
+    if rest.first() == Some(&0) {
+        return true;
+    }
+    matches!(rest.iter().find(|&&byte| !matches!(byte, b' ' | b'\t')), None | Some(b'\n'))
+}
+
+/// Every entry of a list, found by its hash.
+#[derive(Debug)]
+struct Index {
+    text: Vec<u8>,
+    /// At most half full, so that a search ends soon.
+    slots: Vec<Slot>,
+}
+
+/// An entry; line 0 is an empty slot.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    start: u32,
+    line: u32,
+}
+
+impl Index {
+    fn new(text: Vec<u8>) -> Self {
+        let entries_max = memchr::memchr2_iter(b'\n', 0, &text).count() + 1;
+        let mut index = Self { slots: vec![Slot::default(); (entries_max * 2).next_power_of_two()], text };
+        for entry in text::entries(&index.text).filter(|entry| can_be_entry(entry.text)) {
+            let place = place(&index.text, &index.slots, entry.text);
+            if let Some(slot) = place.and_then(|place| index.slots.get_mut(place))
+                && slot.line == 0
+                && let Ok(start) = u32::try_from(entry.start)
+            {
+                *slot = Slot { start, line: entry.line };
+            }
+        }
+        index
+    }
+
+    fn first_line(&self, keys: &[&[u8]]) -> Option<u32> {
+        let keys = keys.iter().filter(|key| can_be_entry(key));
+        let slots = keys.filter_map(|key| self.slots.get(place(&self.text, &self.slots, key)?));
+        slots.map(|slot| slot.line).filter(|&line| line > 0).min()
+    }
+}
+
+/// The slot of the entry `key`, or the empty slot where it would be.
+fn place(text: &[u8], slots: &[Slot], key: &[u8]) -> Option<usize> {
+    let mask = slots.len().wrapping_sub(1);
+    let mut place = hash(key) & mask;
+    loop {
+        let slot = slots.get(place)?;
+        if slot.line == 0 || holds(text, slot.start, key) {
+            return Some(place);
+        }
+        place = place.wrapping_add(1) & mask;
+    }
+}
+
+fn holds(text: &[u8], start: u32, key: &[u8]) -> bool {
+    let entry = usize::try_from(start).ok().and_then(|start| text.get(start..)).unwrap_or_default();
+    entry.split_at_checked(key.len()).is_some_and(|(same, rest)| same.eq_ignore_ascii_case(key) && ends_entry(rest))
+}
+
+/// Mixes eight octets at a time; a bit that tells upper from lower case is set in each, so case makes no difference.
+fn hash(key: &[u8]) -> usize {
+    let (words, rest) = key.as_chunks::<8>();
+    let rest = rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte | 0x20));
+    let words = words.iter().map(|word| u64::from_le_bytes(*word) | 0x2020_2020_2020_2020);
+    let mixed = words.chain([rest]).fold(0, |sum: u64, word| {
+        let sum = (sum ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        sum ^ (sum >> 32)
+    });
+    usize::try_from(mixed & 0xFFFF_FFFF).unwrap_or(0)
+}

@@ -1,0 +1,62 @@
+//! The trace header (RFC 5321, 4.4) in classic qmail's form, which every spam filter parses (D23).
+
+use crate::client::Client;
+use crate::control::Control;
+
+/// How the message came: the word behind `with` (RFC 3848, RFC 6531).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HELO, or nothing.
+    Smtp,
+    /// EHLO.
+    Esmtp,
+    /// EHLO, and SMTPUTF8 for this message.
+    Utf8Smtp,
+}
+
+impl Protocol {
+    /// The registered word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Protocol::Smtp => "SMTP",
+            Protocol::Esmtp => "ESMTP",
+            Protocol::Utf8Smtp => "UTF8SMTP",
+        }
+    }
+}
+
+/// The trace header of a message: two lines, each ended by LF; one without names under HIDE_HOST.
+#[must_use]
+pub fn trace_header(control: &Control, client: &Client, helo: &[u8], protocol: Protocol, date: &str) -> Vec<u8> {
+    let mut header = b"Received: ".to_vec();
+    if !control.hide_host {
+        header.extend_from_slice(b"from ");
+        header.extend(safe(client.shown_name()));
+        if !helo.eq_ignore_ascii_case(client.shown_name()) && !helo.is_empty() {
+            header.extend_from_slice(b" (HELO ");
+            header.extend(safe(helo));
+            header.push(b')');
+        }
+        header.extend_from_slice(b" (");
+        if let Some(info) = &client.info {
+            header.extend(safe(info));
+            header.push(b'@');
+        }
+        header.extend(safe(&client.address_text));
+        header.extend_from_slice(b")\n  by ");
+        header.extend(safe(&control.local_host));
+        header.push(b' ');
+    }
+    header.extend_from_slice(format!("with {}; {date}\n", protocol.word()).as_bytes());
+    header
+}
+
+/// Octets of others in our header: what is not harmless becomes `?`, as in the original.
+fn safe(text: &[u8]) -> impl Iterator<Item = u8> {
+    text.iter().map(|&byte| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => byte,
+        b'.' | b'@' | b'%' | b'+' | b'/' | b'=' | b':' | b'-' | b'_' | b'[' | b']' | b' ' => byte,
+        _ => b'?',
+    })
+}

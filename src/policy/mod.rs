@@ -1,0 +1,85 @@
+//! The decision: the first rule that speaks decides, and silence means refusal. No I/O.
+
+pub mod client;
+pub mod helo;
+pub mod recipient;
+pub mod relay;
+pub mod sender;
+pub mod verdict;
+
+use crate::client::Client;
+use crate::control::Control;
+use crate::policy::verdict::{Ask, LookupFailed, Reason, Verdict};
+use crate::smtp::parameter::MailParameters;
+use crate::smtp::reply::{self, Reply};
+
+/// Everything a rule may look at; what is not here is a [`verdict::Question`].
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// What the operator asked for.
+    pub control: &'a Control,
+    /// Who is calling.
+    pub client: &'a Client,
+    /// The reverse-path; empty is the null sender. Before MAIL it is empty too.
+    pub sender: &'a [u8],
+    /// The parameters of MAIL.
+    pub parameters: MailParameters,
+    /// The forward-path; empty before RCPT.
+    pub recipient: &'a [u8],
+    /// How many recipients this message already has.
+    pub recipients: usize,
+}
+
+/// What a rule says.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opinion {
+    /// Not my business.
+    Silent,
+    /// This is decided.
+    Decided(Verdict),
+    /// I might have granted, but a lookup failed: unless another rule grants, it is 451.
+    CannotTell(LookupFailed),
+}
+
+/// A rule: its name for people, and what it says.
+pub struct Rule {
+    /// What the rule is about, as the man page and the explainer call it.
+    pub name: &'static str,
+    /// The rule itself.
+    pub judge: fn(&Facts<'_>, &mut Ask<'_>) -> Opinion,
+}
+
+/// A refusal by the setting of that name.
+fn refused_by(setting: &'static str, reply: Reply) -> Opinion {
+    Opinion::Decided(Verdict::Refuse(reply, Reason::Setting(setting)))
+}
+
+/// The first rule that decides; else the first lookup that failed; else `otherwise`.
+fn first_to_decide(rules: &[Rule], facts: &Facts<'_>, ask: &mut Ask<'_>, otherwise: Verdict) -> Verdict {
+    let mut failed = None;
+    for rule in rules {
+        match (rule.judge)(facts, ask) {
+            Opinion::Silent => {}
+            Opinion::Decided(verdict) => return verdict,
+            Opinion::CannotTell(failure) => {
+                failed.get_or_insert(failure);
+            }
+        }
+    }
+    failed.map_or(otherwise, Verdict::cannot_tell)
+}
+
+/// May this sender open a transaction? Rules that refuse; silence is consent, because a sender alone gets nothing.
+pub fn judge_mail(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Verdict {
+    first_to_decide(sender::RULES, facts, ask, Verdict::Accept(Reason::Fine))
+}
+
+/// May this client send to this recipient? Silence refuses.
+pub fn judge_rcpt(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Verdict {
+    let verdict = first_to_decide(recipient::RULES, facts, ask, Verdict::Refuse(reply::NO_RELAY, Reason::NoRelay));
+    match verdict {
+        Verdict::Accept(reason) => first_to_decide(recipient::LIMITS, facts, ask, Verdict::Accept(reason)),
+        Verdict::Refuse(_, _) => verdict,
+    }
+}

@@ -1,0 +1,77 @@
+//! The rules about RCPT, in order: what refuses a recipient, what makes it local, and the limits of a message.
+
+use crate::policy::sender::own_domain_only;
+use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Verdict};
+use crate::policy::{Facts, Opinion, Rule, refused_by, relay};
+use crate::smtp::path::domain;
+use crate::smtp::reply;
+
+/// The order of the decision; the first that speaks decides. Nothing but an entry of this table lets mail in.
+pub const RULES: &[Rule] = &[
+    Rule { name: "CUGMAIL", judge: closed_user_group },
+    Rule { name: "relay probe", judge: probe },
+    Rule { name: "recipient without domain", judge: no_domain },
+    Rule { name: "rcpthosts", judge: own_domain },
+    Rule { name: "RELAYCLIENT", judge: relay::relay_client_variable },
+    Rule { name: "relayclients", judge: relay::relay_clients },
+    Rule { name: "relaydomains", judge: relay::relay_domains },
+    Rule { name: "relaymailfrom", judge: relay::relay_mail_from },
+];
+
+/// What can still refuse a recipient that is allowed.
+pub const LIMITS: &[Rule] = &[
+    Rule { name: "maxrecipients", judge: too_many },
+    Rule { name: "bounces have one recipient", judge: second_of_bounce },
+];
+
+fn closed_user_group(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    if facts.control.closed_user_group { own_domain_only(facts.recipient, ask) } else { Opinion::Silent }
+}
+
+/// Whoever asks: `user%far@here`, `far!user@here` and `user@far@here` are attempts to be relayed by the next host.
+fn probe(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
+    let local_part = match memchr::memrchr(b'@', facts.recipient) {
+        Some(at) => facts.recipient.get(..at).unwrap_or_default(),
+        None => facts.recipient,
+    };
+    if memchr::memchr3(b'@', b'%', b'!', local_part).is_some() {
+        return Opinion::Decided(Verdict::Refuse(reply::PROBE, Reason::Probe));
+    }
+    Opinion::Silent
+}
+
+/// Quirk: a recipient without `@` is local (rcpt/without-domain.smtp).
+fn no_domain(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
+    if facts.control.auth_all || domain(facts.recipient).is_some() {
+        return Opinion::Silent;
+    }
+    Opinion::Decided(Verdict::Accept(Reason::NoDomain))
+}
+
+fn own_domain(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    let Some(domain) = domain(facts.recipient) else { return Opinion::Silent };
+    if facts.control.auth_all {
+        return Opinion::Silent;
+    }
+    match ask(Question::OwnDomain(domain)) {
+        Ok(Answer::Yes(evidence)) => Opinion::Decided(Verdict::Accept(Reason::OwnDomain(evidence))),
+        Ok(Answer::No) => Opinion::Silent,
+        // D20: the original accepts everything without this file.
+        Ok(Answer::Absent) => Opinion::CannotTell(LookupFailed::NoRcptHosts),
+        Err(failed) => Opinion::CannotTell(failed),
+    }
+}
+
+fn too_many(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
+    if facts.recipients < facts.control.recipients_max {
+        return Opinion::Silent;
+    }
+    refused_by("maxrecipients", reply::TOO_MANY_RECIPIENTS)
+}
+
+fn second_of_bounce(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
+    if facts.sender.is_empty() && facts.recipients > 0 {
+        return refused_by("bounce", reply::BOUNCE_HAS_ONE_RECIPIENT);
+    }
+    Opinion::Silent
+}

@@ -1,0 +1,54 @@
+//! The rules about MAIL, in order: what refuses a sender.
+
+use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Verdict};
+use crate::policy::{Facts, Opinion, Rule, refused_by};
+use crate::smtp::path::domain;
+use crate::smtp::reply;
+
+/// The order of the original; the first that speaks decides.
+pub const RULES: &[Rule] = &[
+    Rule { name: "databytes", judge: announced_size },
+    Rule { name: "REQUIREAUTH", judge: authentication_required },
+    Rule { name: "BOUNCEMAIL", judge: bounce_mail },
+    Rule { name: "CUGMAIL", judge: closed_user_group },
+    Rule { name: "FORCE_TLS", judge: tls_required },
+];
+
+/// D08: a message that is announced as too big is refused at MAIL (RFC 1870, 6.1).
+fn announced_size(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
+    let limit = facts.control.databytes;
+    if limit > 0 && facts.parameters.size_octets > limit {
+        return refused_by("databytes", reply::TOO_BIG);
+    }
+    Opinion::Silent
+}
+
+fn authentication_required(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
+    if facts.control.require_auth { refused_by("REQUIREAUTH", reply::WANT_AUTH) } else { Opinion::Silent }
+}
+
+fn bounce_mail(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
+    match &facts.control.bounce_mail {
+        Some(text) => refused_by("BOUNCEMAIL", reply::denied(553, &[text.as_slice(), b" (#5.7.1)"].concat())),
+        None => Opinion::Silent,
+    }
+}
+
+fn closed_user_group(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    if facts.control.closed_user_group { own_domain_only(facts.sender, ask) } else { Opinion::Silent }
+}
+
+fn tls_required(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
+    if facts.control.force_tls { refused_by("FORCE_TLS", reply::WANT_STARTTLS) } else { Opinion::Silent }
+}
+
+/// CUGMAIL for a sender or a recipient: without a domain it is local; else its domain must be one of ours.
+pub(super) fn own_domain_only(address: &[u8], ask: &mut Ask<'_>) -> Opinion {
+    let Some(domain) = domain(address) else { return Opinion::Silent };
+    match ask(Question::OwnDomain(domain)) {
+        Ok(Answer::Yes(_)) => Opinion::Silent,
+        Ok(Answer::No) => refused_by("CUGMAIL", reply::CLOSED_USER_GROUP),
+        Ok(Answer::Absent) => Opinion::Decided(Verdict::cannot_tell(LookupFailed::NoRcptHosts)),
+        Err(failed) => Opinion::Decided(Verdict::cannot_tell(failed)),
+    }
+}

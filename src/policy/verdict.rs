@@ -1,0 +1,231 @@
+//! Verdict, Reason and Question: the decision as data.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use crate::smtp::reply::{self, Reply};
+
+/// What is decided about a connection, a sender or a recipient.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes, because.
+    Accept(Reason),
+    /// No, in these words, because.
+    Refuse(Reply, Reason),
+}
+
+impl Verdict {
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> &Reason {
+        match self {
+            Verdict::Accept(reason) | Verdict::Refuse(_, reason) => reason,
+        }
+    }
+
+    /// The refusal when a lookup failed: 451, in the original's words for that failure.
+    pub fn cannot_tell(failed: LookupFailed) -> Self {
+        Verdict::Refuse(failed.reply(), Reason::LookupFailed(failed))
+    }
+}
+
+/// Where an entry was found: the evidence of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The name of the list in the control directory, as `relayclients` or `relaymailfrom.cdb`.
+    pub file: &'static str,
+    /// The number of the line, from 1; a compiled list has none.
+    pub line: Option<u32>,
+    /// The text behind the colon of the entry: what is put behind a recipient.
+    pub suffix: Vec<u8>,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}", self.file),
+            None => f.write_str(self.file),
+        }
+    }
+}
+
+/// Why something was decided. Its `Display` is what the log writes and `postern explain` prints; nothing else describes a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing was in the way.
+    Fine,
+    /// The recipient has no `@`: it is local.
+    NoDomain,
+    /// The recipient's domain is in rcpthosts or morercpthosts.cdb: it is local.
+    OwnDomain(Evidence),
+    /// RELAYCLIENT is in the environment: tcp.smtp lets this client relay.
+    RelayClientVariable,
+    /// A list lets this client, or this sender, relay.
+    Granted(Evidence),
+    /// The setting of that name refuses.
+    Setting(&'static str),
+    /// The recipient looks like a relay probe.
+    Probe,
+    /// The command's argument is wrong.
+    Syntax,
+    /// Nothing grants relaying: silence refuses.
+    NoRelay,
+    /// A lookup that could have granted failed.
+    LookupFailed(LookupFailed),
+}
+
+impl Reason {
+    /// Whether the recipient was accepted as one of our own.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self, Reason::NoDomain | Reason::OwnDomain(_))
+    }
+
+    /// What the grant puts behind the recipient.
+    #[must_use]
+    pub fn suffix(&self) -> &[u8] {
+        match self {
+            Reason::Granted(evidence) => &evidence.suffix,
+            Reason::Fine
+            | Reason::NoDomain
+            | Reason::OwnDomain(_)
+            | Reason::RelayClientVariable
+            | Reason::Setting(_)
+            | Reason::Probe
+            | Reason::Syntax
+            | Reason::NoRelay
+            | Reason::LookupFailed(_) => b"",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Fine => f.write_str("ok"),
+            Reason::NoDomain => f.write_str("nodomain"),
+            Reason::OwnDomain(evidence) | Reason::Granted(evidence) => evidence.fmt(f),
+            Reason::RelayClientVariable => f.write_str("RELAYCLIENT"),
+            Reason::Setting(name) => f.write_str(name),
+            Reason::Probe => f.write_str("probe"),
+            Reason::Syntax => f.write_str("syntax"),
+            Reason::NoRelay => f.write_str("norelay"),
+            Reason::LookupFailed(LookupFailed::NoRcptHosts) => f.write_str("norcpthosts"),
+            Reason::LookupFailed(failed) => write!(f, "temp:{}", failed.source_name()),
+        }
+    }
+}
+
+/// What a rule may ask of the world beyond its [`Facts`](crate::policy::Facts).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question<'a> {
+    /// Is this domain in rcpthosts or morercpthosts.cdb? Lower-cased or not, without `@`.
+    OwnDomain(&'a [u8]),
+    /// Is the client in relayclients?
+    RelayClients,
+    /// Is the client's name in relaydomains?
+    RelayDomains,
+    /// Is this sender in relaymailfrom.cdb or relaymailfrom?
+    RelayMailFrom(&'a [u8]),
+    /// Is this an address of this host?
+    OwnAddress(Ipv4Addr),
+}
+
+impl Question<'_> {
+    /// The file or thing that is asked, for people.
+    #[must_use]
+    pub fn source_name(&self) -> &'static str {
+        match self {
+            Question::OwnDomain(_) => "rcpthosts",
+            Question::RelayClients => "relayclients",
+            Question::RelayDomains => "relaydomains",
+            Question::RelayMailFrom(_) => "relaymailfrom",
+            Question::OwnAddress(_) => "own addresses",
+        }
+    }
+}
+
+/// The answer to a [`Question`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// There is no such list.
+    Absent,
+    /// The list has no entry that applies.
+    No,
+    /// This entry applies.
+    Yes(Evidence),
+}
+
+/// How rules ask: the real lookups, a test's closure, or the explainer's, which also writes down what it heard.
+pub type Ask<'a> = dyn FnMut(Question<'_>) -> Result<Answer, LookupFailed> + 'a;
+
+/// We cannot know now: a temporary refusal for those who need the answer, never a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookupFailed {
+    /// A file of the control directory exists and cannot be read, or is damaged.
+    Unreadable {
+        /// Its name in the control directory.
+        file: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// What the system said.
+        error: String,
+    },
+    /// A line of a list cannot be used.
+    BadEntry {
+        /// The name of the list.
+        file: &'static str,
+        /// The number of the line.
+        line: u32,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// D20: there is no rcpthosts file, so nobody can say which domains are ours.
+    NoRcptHosts,
+    /// The addresses of this host cannot be listed.
+    OwnAddresses(String),
+}
+
+impl LookupFailed {
+    /// The file or thing that failed.
+    #[must_use]
+    pub fn source_name(&self) -> &'static str {
+        match self {
+            LookupFailed::Unreadable { file, .. } | LookupFailed::BadEntry { file, .. } => file,
+            LookupFailed::NoRcptHosts => "rcpthosts",
+            LookupFailed::OwnAddresses(_) => "own addresses",
+        }
+    }
+
+    /// What the client hears.
+    pub fn reply(&self) -> Reply {
+        match self {
+            LookupFailed::Unreadable { .. } => reply::NO_CONTROLS,
+            LookupFailed::BadEntry { .. } | LookupFailed::OwnAddresses(_) => reply::LOCAL_FAILURE,
+            LookupFailed::NoRcptHosts => reply::NO_RCPTHOSTS,
+        }
+    }
+
+    /// Whether the original ends the session here.
+    #[must_use]
+    pub fn ends_session(&self) -> bool {
+        matches!(self, LookupFailed::Unreadable { .. })
+    }
+}
+
+impl fmt::Display for LookupFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LookupFailed::Unreadable { file, path, error } => {
+                write!(f, "unable to read controls [{file}] {}: {error}", path.display())
+            }
+            LookupFailed::BadEntry { file, line, error } => write!(f, "address_match: {file}: line {line}: {error}"),
+            LookupFailed::NoRcptHosts => {
+                f.write_str("no control/rcpthosts file: create it, with one line for each domain of this host")
+            }
+            LookupFailed::OwnAddresses(error) => write!(f, "unable to figure out my IP address: {error}"),
+        }
+    }
+}

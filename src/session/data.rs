@@ -1,0 +1,131 @@
+//! DATA: the transaction becomes an envelope, and what became of the message is said.
+
+use crate::message::received::trace_header;
+use crate::message::Flaw;
+use crate::policy::verdict::Reason;
+use crate::queue::envelope::Envelope;
+use crate::queue::status::QueueStatus;
+use crate::session::{Recipient, Session, Stage, Then, Transaction, Turn, with_reason};
+use crate::smtp::parameter::MailParameters;
+use crate::smtp::printable::loggable;
+use crate::smtp::reply;
+
+/// A message that is about to be received: a transaction that has become an envelope.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Who it is from and for.
+    pub envelope: Envelope,
+    recipients: Vec<Recipient>,
+    parameters: MailParameters,
+}
+
+/// What became of a message whose end was read.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The queue program could not be started; nothing was read.
+    NotStarted(String),
+    /// The content was not acceptable and the queue program was told to discard it.
+    Flawed(Flaw),
+    /// The queue program has it, or says why not.
+    Handed(QueueStatus),
+}
+
+impl Session<'_> {
+    pub(super) fn data(&mut self, argument: &[u8]) -> Turn {
+        if !argument.is_empty() {
+            return Turn::say(reply::NO_PARAMETERS);
+        }
+        match std::mem::take(&mut self.stage) {
+            Stage::Idle => Turn::say(reply::WANT_MAIL),
+            Stage::Mail(transaction) if transaction.recipients.is_empty() => {
+                self.stage = Stage::Mail(transaction); // DATA too early loses nothing
+                Turn::say(reply::WANT_RCPT)
+            }
+            Stage::Mail(Transaction { sender, parameters, recipients }) => {
+                let addresses = recipients.iter().map(|recipient| recipient.address.clone()).collect();
+                match Envelope::new(sender, addresses) {
+                    Ok(envelope) => {
+                        let delivery = Delivery { envelope, recipients, parameters };
+                        Turn { then: Then::Receive(delivery), ..Turn::say(reply::GO_AHEAD) }
+                    }
+                    Err(refused) => Turn::say(reply::LOCAL_FAILURE).log(format!("{refused:?}").into_bytes()),
+                }
+            }
+        }
+    }
+
+    /// The trace header of a message, at the given time in the form of RFC 5322.
+    #[must_use]
+    pub fn trace_header(&self, delivery: &Delivery, date: &str) -> Vec<u8> {
+        let protocol = self.protocol(delivery.parameters);
+        trace_header(&self.setup.control, &self.setup.client, self.helo_name(), protocol, date)
+    }
+
+    /// The reply after the content, and a log line for each recipient.
+    pub fn settle(&self, delivery: &Delivery, octets: u64, outcome: &Outcome, now_seconds: u64) -> Turn {
+        match outcome {
+            Outcome::NotStarted(error) => {
+                let line = [b"qqt failure: ".as_slice(), &loggable(error.as_bytes())].concat();
+                Turn::say(reply::QUEUE_FAILURE).log(with_reason(line, &Reason::Setting("QMAILQUEUE")))
+            }
+            Outcome::Flawed(Flaw::TooManyHops) => {
+                let line = |recipient: &Recipient| self.flawed_line("too many hops", delivery, recipient, octets);
+                self.refused(delivery, reply::TOO_MANY_HOPS, "maxhops", line)
+            }
+            Outcome::Flawed(Flaw::TooBig) => {
+                let line = |recipient: &Recipient| self.flawed_line("data size exceeded", delivery, recipient, octets);
+                self.refused(delivery, reply::TOO_BIG, "databytes", line)
+            }
+            Outcome::Handed(QueueStatus::Queued { pid }) => {
+                let mut turn = Turn::say(reply::queued(now_seconds, *pid));
+                for recipient in &delivery.recipients {
+                    let line = [b" ".to_vec(), self.told(delivery, recipient, octets)].concat();
+                    turn = turn.log(with_reason(line, &recipient.reason));
+                }
+                turn
+            }
+            Outcome::Handed(QueueStatus::Refused { reply, text, pid, said }) => {
+                let kind = if reply.is_temporary() { " (temporary): " } else { " (permanent): " };
+                let text = loggable(text);
+                let line = |recipient: &Recipient| {
+                    let told = self.told(delivery, recipient, octets);
+                    [text.as_slice(), kind.as_bytes(), &told, format!(" qp {pid}").as_bytes()].concat()
+                };
+                let turn = self.refused(delivery, reply.clone(), "queue", line);
+                let said = loggable(said);
+                if said.is_empty() { turn } else { turn.log([b"queue program said: ".as_slice(), &said].concat()) }
+            }
+        }
+    }
+
+    fn refused(
+        &self,
+        delivery: &Delivery,
+        reply: reply::Reply,
+        setting: &'static str,
+        line: impl Fn(&Recipient) -> Vec<u8>,
+    ) -> Turn {
+        let mut turn = Turn::say(reply);
+        for recipient in &delivery.recipients {
+            turn = turn.log(with_reason(line(recipient), &Reason::Setting(setting)));
+        }
+        turn
+    }
+
+    fn flawed_line(&self, what: &str, delivery: &Delivery, recipient: &Recipient, octets: u64) -> Vec<u8> {
+        let (sender, address) = (loggable(delivery.envelope.sender()), loggable(&recipient.address));
+        let size = format!("> Size: {octets}");
+        [what.as_bytes(), b": MAIL from <", &sender, b"> RCPT <", &address, size.as_bytes()].concat()
+    }
+
+    /// The part that the lines of accepted and refused messages share.
+    fn told(&self, delivery: &Delivery, recipient: &Recipient, octets: u64) -> Vec<u8> {
+        let helo = loggable(self.helo_name());
+        let (sender, address) = (loggable(delivery.envelope.sender()), loggable(&recipient.address));
+        let right: &[u8] = if recipient.reason.is_local() { b"local-rcpt" } else { b"auth-ip/pop" };
+        let size = format!("> Size: {octets} TLS=No");
+        let parts: [&[u8]; 9] =
+            [b"HELO <", &helo, b"> MAIL from <", &sender, b"> RCPT <", &address, b"> AUTH <", right, size.as_bytes()];
+        parts.concat()
+    }
+}

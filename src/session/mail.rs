@@ -1,0 +1,68 @@
+//! MAIL: a transaction begins.
+
+use crate::policy::verdict::{Ask, Reason, Verdict};
+use crate::policy::{Facts, judge_mail};
+use crate::session::{Session, Stage, Transaction, Turn};
+use crate::smtp::parameter::MailParameters;
+use crate::smtp::path::Path;
+use crate::smtp::printable::loggable;
+use crate::smtp::reply;
+
+impl Session<'_> {
+    /// D01: whatever MAIL says, the transaction before it is over.
+    pub(super) fn mail(&mut self, argument: &[u8], ask: &mut Ask<'_>) -> Turn {
+        self.stage = Stage::Idle;
+        if let Some(turn) = self.gated() {
+            return turn;
+        }
+        let Ok(path) = Path::parse(argument) else { return Turn::say(reply::BAD_ADDRESS) };
+        let Ok(mut parameters) = MailParameters::parse(path.parameters) else {
+            return Turn::say(reply::BAD_PARAMETER);
+        };
+        parameters.smtputf8 &= self.setup.control.smtputf8;
+        let sender = match self.own_literal_replaced(path.address, ask) {
+            Ok(sender) => sender,
+            Err(failed) => return super::cannot_tell(failed, b"MAIL".to_vec()),
+        };
+        let facts = Facts {
+            control: &self.setup.control,
+            client: &self.setup.client,
+            sender: &sender,
+            parameters,
+            recipient: b"",
+            recipients: 0,
+        };
+        match judge_mail(&facts, ask) {
+            Verdict::Accept(_) => {
+                self.stage = Stage::Mail(Transaction { sender, parameters, recipients: Vec::new() });
+                Turn::say(reply::OK)
+            }
+            Verdict::Refuse(reply, reason) => {
+                let turn = Turn::refuse(reply, refusal_line(&sender, &reason, &self.setup.control), &reason);
+                // Quirk: BOUNCEMAIL closes the connection (mail/bouncemail.smtp).
+                if reason == Reason::Setting("BOUNCEMAIL") { turn.close(1) } else { turn }
+            }
+        }
+    }
+}
+
+fn refusal_line(sender: &[u8], reason: &Reason, control: &crate::control::Control) -> Vec<u8> {
+    let sender = loggable(sender);
+    match reason {
+        Reason::Setting("CUGMAIL") => [b"Invalid CUG SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),
+        Reason::Setting("BOUNCEMAIL") => {
+            let text = loggable(control.bounce_mail.as_deref().unwrap_or_default());
+            [b"Blackholed SENDER address: MAIL from <", sender.as_slice(), b"> Reason <", &text, b">"].concat()
+        }
+        Reason::Setting(_)
+        | Reason::Fine
+        | Reason::NoDomain
+        | Reason::OwnDomain(_)
+        | Reason::RelayClientVariable
+        | Reason::Granted(_)
+        | Reason::Probe
+        | Reason::Syntax
+        | Reason::NoRelay
+        | Reason::LookupFailed(_) => [b"Invalid SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),
+    }
+}

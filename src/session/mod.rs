@@ -1,0 +1,200 @@
+//! The conversation: what is heard, what is said. No I/O.
+
+mod data;
+mod greet;
+mod helo;
+mod mail;
+mod rcpt;
+
+use crate::control::Setup;
+use crate::message::received::Protocol;
+use crate::policy::client::Gate;
+use crate::policy::verdict::{Ask, LookupFailed, Reason};
+use crate::smtp::command::Command;
+use crate::smtp::parameter::MailParameters;
+use crate::smtp::printable::loggable;
+use crate::smtp::reply::{self, Reply};
+
+pub use crate::session::data::{Delivery, Outcome};
+
+/// Gated commands that are answered before the connection is closed (D15).
+const GATED_COMMANDS_MAX: u32 = 20;
+
+/// One connection's conversation.
+pub struct Session<'s> {
+    setup: &'s Setup,
+    gate: Option<Gate>,
+    gated_commands: u32,
+    helo: Option<Helo>,
+    stage: Stage,
+}
+
+/// What the client said of itself.
+#[derive(Debug, Clone)]
+struct Helo {
+    name: Vec<u8>,
+    extended: bool,
+}
+
+/// Where in a mail transaction we are (RFC 5321, 3.3); what belongs to it lives and dies with it.
+#[derive(Debug, Default)]
+enum Stage {
+    /// No transaction.
+    #[default]
+    Idle,
+    /// MAIL was accepted.
+    Mail(Transaction),
+}
+
+/// What a mail transaction has so far.
+#[derive(Debug)]
+struct Transaction {
+    sender: Vec<u8>,
+    parameters: MailParameters,
+    recipients: Vec<Recipient>,
+}
+
+/// A recipient and why it was accepted.
+#[derive(Debug, Clone)]
+struct Recipient {
+    address: Vec<u8>,
+    reason: Reason,
+}
+
+/// All that a session can do: say something, log something, and name what follows.
+#[must_use]
+pub struct Turn {
+    /// What the client hears.
+    pub reply: Reply,
+    /// Lines for the log, without prefix.
+    pub log: Vec<Vec<u8>>,
+    /// Seconds to wait before the reply is said.
+    pub delay_seconds: u32,
+    /// What follows.
+    pub then: Then,
+}
+
+/// What follows a [`Turn`].
+#[derive(Debug)]
+pub enum Then {
+    /// Wait for a command.
+    Listen,
+    /// Start the queue program, say the reply, and take the content.
+    Receive(Delivery),
+    /// Say the reply and exit with this code.
+    Close {
+        /// 0 after QUIT, else 1.
+        exit: u8,
+    },
+}
+
+impl Turn {
+    fn say(reply: Reply) -> Self {
+        Self { reply, log: Vec::new(), delay_seconds: 0, then: Then::Listen }
+    }
+
+    fn log(mut self, line: Vec<u8>) -> Self {
+        self.log.push(line);
+        self
+    }
+
+    fn delayed(mut self, seconds: u32) -> Self {
+        self.delay_seconds = seconds;
+        self
+    }
+
+    fn close(mut self, exit: u8) -> Self {
+        self.then = Then::Close { exit };
+        self
+    }
+
+    /// A refusal with its log line and reason; a failed lookup says more in the log, and may end the session.
+    fn refuse(reply: Reply, line: Vec<u8>, reason: &Reason) -> Self {
+        let mut turn = Self::say(reply);
+        if let Reason::LookupFailed(failed) = reason {
+            turn = turn.log(loggable(failed.to_string().as_bytes()));
+            if failed.ends_session() {
+                turn = turn.close(1);
+            }
+        }
+        turn.log(with_reason(line, reason))
+    }
+}
+
+/// A log line about a decision, ending in its reason (D25).
+fn with_reason(mut line: Vec<u8>, reason: &Reason) -> Vec<u8> {
+    line.extend_from_slice(format!(" reason={reason}").as_bytes());
+    line
+}
+
+impl<'s> Session<'s> {
+    /// A conversation that has not begun.
+    #[must_use]
+    pub fn new(setup: &'s Setup) -> Self {
+        let gate = crate::policy::client::closed_gate(&setup.control, &setup.client);
+        Self { setup, gate, gated_commands: 0, helo: None, stage: Stage::Idle }
+    }
+
+    /// The whole protocol: one line from the client, without its line end, and what to do about it.
+    pub fn hear(&mut self, line: &[u8], ask: &mut Ask<'_>) -> Turn {
+        match Command::parse(line) {
+            Command::Helo(name) => self.helo(name, false),
+            Command::Ehlo(name) => self.helo(name, true),
+            Command::Mail(argument) => self.mail(argument, ask),
+            Command::Rcpt(argument) => self.rcpt(argument, ask),
+            Command::Data(argument) => self.data(argument),
+            Command::Rset(b"") => {
+                self.stage = Stage::Idle;
+                Turn::say(reply::FLUSHED)
+            }
+            Command::Noop(b"") => self.gated().unwrap_or_else(|| Turn::say(reply::OK)),
+            Command::Rset(_) | Command::Noop(_) => Turn::say(reply::NO_PARAMETERS),
+            Command::Vrfy if !self.setup.control.verify => Turn::say(reply::VRFY_DISABLED),
+            Command::Vrfy => self.gated().unwrap_or_else(|| Turn::say(reply::CANNOT_VERIFY)),
+            Command::Help if !self.setup.control.help => Turn::say(reply::HELP_DISABLED),
+            Command::Help => Turn::say(reply::help(self.setup.control.verify)),
+            Command::Quit => Turn::say(reply::bye(&self.setup.control.greeting)).close(0),
+            Command::Unknown { verb, argument } => Turn::say(reply::unknown(verb, argument)),
+        }
+    }
+
+    /// The answer of a closed gate to a command that it holds back, after the penalty.
+    fn gated(&mut self) -> Option<Turn> {
+        let gate = self.gate?;
+        let control = &self.setup.control;
+        self.gated_commands = self.gated_commands.saturating_add(1);
+        let turn = Turn::say(gate.refusal(control, &self.setup.client));
+        let turn = turn.log(with_reason(gate.log_line().as_bytes().to_vec(), &Reason::Setting(gate.setting())));
+        let turn = match gate {
+            Gate::Shutdown => turn,
+            Gate::OpenRelay | Gate::Paranoid | Gate::NoName => turn.delayed(control.penalty_seconds),
+        };
+        Some(if self.gated_commands >= GATED_COMMANDS_MAX { turn.close(1) } else { turn })
+    }
+
+    /// SIGTERM: the last words.
+    pub fn terminated(&self) -> Turn {
+        Turn::say(reply::going_down(&self.setup.control.greeting)).log(b"going down on SIGTERM".to_vec()).close(1)
+    }
+
+    /// The name the client gave; without HELO it is the name from DNS, as in the original.
+    fn helo_name(&self) -> &[u8] {
+        match &self.helo {
+            Some(helo) => &helo.name,
+            None => self.setup.client.shown_name(),
+        }
+    }
+
+    fn protocol(&self, parameters: MailParameters) -> Protocol {
+        match &self.helo {
+            Some(helo) if helo.extended && parameters.smtputf8 => Protocol::Utf8Smtp,
+            Some(helo) if helo.extended => Protocol::Esmtp,
+            Some(_) | None => Protocol::Smtp,
+        }
+    }
+}
+
+/// The refusal when something a command needs cannot be known.
+fn cannot_tell(failed: LookupFailed, line: Vec<u8>) -> Turn {
+    Turn::refuse(failed.reply(), line, &Reason::LookupFailed(failed))
+}

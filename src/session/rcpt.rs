@@ -1,0 +1,101 @@
+//! RCPT: the decision that the program exists for.
+
+use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Verdict};
+use crate::policy::{Facts, judge_rcpt};
+use crate::session::{Recipient, Session, Stage, Turn, with_reason};
+use crate::smtp::parameter::check_rcpt_parameters;
+use crate::smtp::path::{Path, domain, ip4_literal};
+use crate::smtp::printable::loggable;
+use crate::smtp::reply;
+
+impl Session<'_> {
+    pub(super) fn rcpt(&mut self, argument: &[u8], ask: &mut Ask<'_>) -> Turn {
+        if let Some(turn) = self.gated() {
+            return turn;
+        }
+        if matches!(self.stage, Stage::Idle) {
+            return Turn::say(reply::WANT_MAIL);
+        }
+        let Ok(path) = Path::parse(argument) else { return Turn::say(reply::BAD_ADDRESS) };
+        if check_rcpt_parameters(path.parameters).is_err() {
+            return Turn::say(reply::BAD_PARAMETER);
+        }
+        let address = match self.own_literal_replaced(path.address, ask) {
+            Ok(address) => address,
+            Err(failed) => return super::cannot_tell(failed, b"RCPT".to_vec()),
+        };
+        self.judge(address, argument, ask)
+    }
+
+    fn judge(&mut self, address: Vec<u8>, argument: &[u8], ask: &mut Ask<'_>) -> Turn {
+        let Self { setup, stage, .. } = self;
+        let Stage::Mail(transaction) = stage else { return Turn::say(reply::WANT_MAIL) };
+        let facts = Facts {
+            control: &setup.control,
+            client: &setup.client,
+            sender: &transaction.sender,
+            parameters: transaction.parameters,
+            recipient: &address,
+            recipients: transaction.recipients.len(),
+        };
+        match judge_rcpt(&facts, ask) {
+            Verdict::Accept(reason) => {
+                // RELAYCLIENT's text goes behind every recipient; a list's only behind those that it let in.
+                let variable = setup.client.relay_suffix.as_deref().unwrap_or_default();
+                let stored = [address.as_slice(), variable, reason.suffix()].concat();
+                let line = accepted_line(&transaction.sender, &stored);
+                let turn = Turn::say(reply::OK).log(with_reason(line, &reason));
+                transaction.recipients.push(Recipient { address: stored, reason });
+                let count = transaction.recipients.len();
+                let tarpitted = setup.control.tarpit_count > 0 && count >= setup.control.tarpit_count;
+                if tarpitted { turn.delayed(setup.control.tarpit_delay_seconds) } else { turn }
+            }
+            Verdict::Refuse(reply, reason) => {
+                Turn::refuse(reply, refusal_line(&transaction.sender, &address, argument, &reason), &reason)
+            }
+        }
+    }
+
+    /// The address, with `localiphost` in the place of an address literal of this host.
+    pub(super) fn own_literal_replaced(&self, address: Vec<u8>, ask: &mut Ask<'_>) -> Result<Vec<u8>, LookupFailed> {
+        let Some(host) = &self.setup.control.local_ip_host else { return Ok(address) };
+        let Some(literal) = ip4_literal(&address) else { return Ok(address) };
+        match ask(Question::OwnAddress(literal))? {
+            Answer::Yes(_) => {
+                let domain_octets = domain(&address).map_or(0, <[u8]>::len);
+                let local_part = address.get(..address.len() - domain_octets).unwrap_or_default();
+                Ok([local_part, host].concat())
+            }
+            Answer::No | Answer::Absent => Ok(address),
+        }
+    }
+}
+
+fn accepted_line(sender: &[u8], recipient: &[u8]) -> Vec<u8> {
+    let (sender, recipient) = (loggable(sender), loggable(recipient));
+    [b"Accepted RECIPIENT: MAIL from <", sender.as_slice(), b"> RCPT <", &recipient, b">"].concat()
+}
+
+fn refusal_line(sender: &[u8], recipient: &[u8], argument: &[u8], reason: &Reason) -> Vec<u8> {
+    let (sender, recipient) = (loggable(sender), loggable(recipient));
+    match reason {
+        Reason::Setting("CUGMAIL") => [b"Invalid CUG RECIPIENT address: RCPT TO <", recipient.as_slice(), b">"].concat(),
+        Reason::Setting("maxrecipients") => {
+            let last = loggable(argument);
+            [b"Too many RECIPIENTS: MAIL from <", sender.as_slice(), b"> Last RCPT <", &last, b">"].concat()
+        }
+        Reason::NoRelay | Reason::LookupFailed(_) => {
+            [b"Invalid RELAY client: MAIL from <", sender.as_slice(), b"> RCPT <", &recipient, b">"].concat()
+        }
+        Reason::Setting(_)
+        | Reason::Fine
+        | Reason::NoDomain
+        | Reason::OwnDomain(_)
+        | Reason::RelayClientVariable
+        | Reason::Granted(_)
+        | Reason::Probe
+        | Reason::Syntax => {
+            [b"Invalid RECIPIENT address: MAIL from <", sender.as_slice(), b"> RCPT <", &recipient, b">"].concat()
+        }
+    }
+}
