@@ -1,11 +1,28 @@
 //! Postern, a memory-safe replacement for qmail-smtpd: the modules in the order a connection meets them.
 #![forbid(unsafe_code)]
 
-pub mod cdb;
+pub mod connection;
+pub mod wire;
+
+pub mod session;
+
+pub mod smtp;
+
 pub mod client;
 pub mod control;
+
+pub mod policy;
+
+pub mod lookup;
+
+pub mod cdb;
+
+pub mod message;
+
+pub mod queue;
+
+pub mod log;
+
 pub mod errno;
 pub mod last_words;
 pub mod lines;
-pub mod lookup;
-pub mod queue;

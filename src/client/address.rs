@@ -120,6 +120,10 @@ impl<'a> Address<'a> {
             }
             Address::Ipv6 { .. } | Address::Ipv6Prefix { .. } => return None,
         };
+        // Nearly every address is one of IPv4, and files have many.
+        if text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.')) {
+            return None;
+        }
         if network(text).is_some() {
             return Some(Doubt::Network(text.to_vec()));
         }

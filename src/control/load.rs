@@ -1,12 +1,19 @@
 //! Reads control files and the environment; nobody else does.
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use nix::NixPath;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::socket::{SockaddrStorage, getpeername};
+use nix::sys::stat::Mode;
+use nix::unistd::read;
 
 use crate::client::Client;
 use crate::control::environment::Environment;
@@ -18,7 +25,7 @@ use crate::control::{Control, Setup};
 pub const DEFAULT_DIRECTORIES: [&str; 2] = ["/etc/indimail/control", "/var/qmail/control"];
 
 /// What is read of a control file at first, in octets: all of it, as a rule.
-const FILE_OCTETS_FIRST: usize = 4096;
+const FILE_OCTETS_FIRST: usize = 1024;
 /// The largest control file that is read whole, in octets; lists are searched and may be larger.
 const FILE_OCTETS_MAX: usize = 65_536;
 
@@ -70,8 +77,10 @@ impl Places {
     pub fn find(environment: &Environment) -> Result<Self, LoadError> {
         let named = |name: &[u8]| environment.get(name).filter(|value| !value.is_empty()).map(path_of);
         match (named(b"SYSCONFDIR"), named(b"CONTROLDIR")) {
-            (Some(working), Some(control)) => Ok(Self { control: working.join(control), working }),
-            (Some(working), None) => Ok(Self { control: working.join("control"), working }),
+            (Some(working), control) => {
+                let control = control.unwrap_or_else(|| PathBuf::from("control"));
+                Ok(Self { control: working.join(control), working })
+            }
             (None, Some(control)) => Ok(Self::with_control(control)),
             (None, None) => Self::default_place(),
         }
@@ -86,16 +95,15 @@ impl Places {
     }
 
     fn with_control(control: PathBuf) -> Self {
-        let working = match control.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-            Some(_) | None => PathBuf::from("."),
-        };
+        // Absolute, because the working directory is about to change.
+        let control = std::path::absolute(&control).unwrap_or(control);
+        let working = control.parent().unwrap_or(&control).to_path_buf();
         Self { working, control }
     }
 }
 
 fn path_of(value: &[u8]) -> PathBuf {
-    PathBuf::from(std::os::unix::ffi::OsStringExt::from_vec(value.to_vec()) as std::ffi::OsString)
+    PathBuf::from(OsStr::from_bytes(value))
 }
 
 impl Setup {
@@ -146,14 +154,16 @@ impl Setup {
     }
 
     fn load_files(&mut self, already_set: u64) -> Result<(), LoadError> {
-        let directory = self.control.directory.clone();
+        let unreadable = |name: &str, error: io::Error| LoadError::File { name: name.to_string(), error };
+        // Names relative to the directory spare each file a path of its own.
+        let directory = File::open(&self.control.directory).map_err(|error| unreadable("smtpgreeting", error))?;
         let mut buffer = vec![0; FILE_OCTETS_FIRST];
         for file in FILES.iter().filter(|file| already_set & bit(file.key) == 0) {
             let name = std::str::from_utf8(file.octets()).unwrap_or_default();
-            match read_whole(&directory.join(name), &mut buffer) {
+            match read_whole(&directory, file.octets(), &mut buffer) {
                 Ok(octets) => self.set(file.key, buffer.get(..octets).unwrap_or_default(), Source::File),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(LoadError::File { name: name.to_string(), error }),
+                Err(Errno::ENOENT) => {}
+                Err(error) => return Err(unreadable(name, error.into())),
             }
         }
         Ok(())
@@ -279,15 +289,15 @@ fn bit(key: Key) -> u64 {
 }
 
 /// Reads a file into `buffer` and returns its length; what exceeds [`FILE_OCTETS_MAX`] is an error.
-fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> io::Result<usize> {
+fn read_whole<P: NixPath + ?Sized>(directory: impl AsFd, name: &P, buffer: &mut Vec<u8>) -> nix::Result<usize> {
     // A fifo in the place of a control file must not hang us.
-    let mut file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    let file = openat(directory, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK, Mode::empty())?;
     let mut octets = 0;
     loop {
-        match file.read(buffer.get_mut(octets..).unwrap_or_default()) {
+        match read(&file, buffer.get_mut(octets..).unwrap_or_default()) {
             Ok(0) => return Ok(octets),
             Ok(more) => octets += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(Errno::EINTR) => continue,
             Err(error) => return Err(error),
         }
         if octets < buffer.len() {
@@ -295,9 +305,26 @@ fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> io::Result<usize> {
             return Ok(octets);
         }
         if octets >= FILE_OCTETS_MAX {
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+            return Err(Errno::EFBIG);
         }
         buffer.resize(FILE_OCTETS_MAX + 1, 0);
+    }
+}
+
+/// Reads a small list whole; none if there is no such file.
+///
+/// # Errors
+///
+/// What the system says, or that the file is too large for a list that is read whole.
+pub fn read_list(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut buffer = vec![0; FILE_OCTETS_FIRST];
+    match read_whole(AT_FDCWD, path, &mut buffer) {
+        Ok(octets) => {
+            buffer.truncate(octets);
+            Ok(Some(buffer))
+        }
+        Err(Errno::ENOENT) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

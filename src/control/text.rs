@@ -1,5 +1,7 @@
 //! Reads the text of control files: lists, one-line values and numbers, by the rules of qmail's control files.
 
+use crate::lines;
+
 /// One entry of a list, such as a domain in `rcpthosts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'t> {
@@ -25,7 +27,7 @@ pub fn entries(text: &[u8]) -> impl Iterator<Item = Entry<'_>> {
 #[must_use]
 pub fn first_line(text: &[u8]) -> &[u8] {
     let line = memchr::memchr(b'\n', text).and_then(|end| text.get(..end)).unwrap_or(text);
-    trimmed(line)
+    lines::trimmed(line)
 }
 
 /// A number with a sign, as in `timeoutsmtpd`: blanks, a sign, digits up to the first other octet.
@@ -76,7 +78,7 @@ impl<'t> Iterator for Lines<'t> {
         self.line = self.line.saturating_add(1);
         self.start = start.saturating_add(length).saturating_add(1);
         self.rest = rest.get(1..).unwrap_or_default();
-        Some(Entry { line: self.line, start, text: trimmed(text) })
+        Some(Entry { line: self.line, start, text: lines::trimmed(text) })
     }
 }
 
@@ -92,11 +94,6 @@ fn pieces(line: Entry<'_>) -> impl Iterator<Item = Entry<'_>> {
         Some(Entry { text, ..whole })
     })
     .filter(|piece| !piece.text.is_empty())
-}
-
-fn trimmed(line: &[u8]) -> &[u8] {
-    let end = line.iter().rposition(|&byte| !is_blank(byte)).map_or(0, |last| last + 1);
-    line.get(..end).unwrap_or(line)
 }
 
 fn is_blank(byte: u8) -> bool {
@@ -116,7 +113,7 @@ mod tests {
         let text = b"# c\n\nfoo  \t\n\0gone\na\0b\0\0c \0 \n#x\0y\n  last";
         let found: Vec<_> = entries(text).map(|entry| (entry.line, entry.start, entry.text)).collect();
         let expected: [(u32, usize, &[u8]); 5] =
-            [(3, 5, b"foo"), (5, 18, b"a"), (5, 20, b"b"), (5, 23, b"c "), (7, 34, b"  last")];
+            [(3, 5, b"foo"), (5, 18, b"a"), (5, 20, b"b"), (5, 23, b"c "), (7, 33, b"  last")];
         assert_eq!(found, expected);
         for (_, start, entry) in found {
             assert_eq!(&text[start..start + entry.len()], entry);

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use memchr::memmem;
 
 use crate::control::text;
-use crate::lookup::lines::{self, CHUNK_OCTETS, Piece, Unreadable};
 use crate::lookup::list::{self, Found, Needle};
+use crate::lookup::pieces::{self, CHUNK_OCTETS, Piece};
+use crate::lookup::undecided::Unreadable;
 
 /// The longest way to write an IPv6 address, in octets.
 const ADDRESS_OCTETS_MAX: usize = "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255".len();
@@ -70,7 +71,7 @@ impl KeyedList {
 
     fn find(&self, mut search: Search<'_>) -> Result<Found, Unreadable> {
         let mut read = || -> io::Result<Option<()>> {
-            let Some(file) = lines::open(&self.path)? else { return Ok(None) };
+            let Some(file) = pieces::open(&self.path)? else { return Ok(None) };
             search.stream(file, CHUNK_OCTETS).map(Some)
         };
         match read().map_err(|error| Unreadable { path: self.path.clone(), error })? {
@@ -111,7 +112,7 @@ impl<'k> Search<'k> {
     }
 
     fn stream(&mut self, list: impl Read, chunk_octets: usize) -> io::Result<()> {
-        lines::each_piece(list, chunk_octets, |piece| {
+        pieces::each_piece(list, chunk_octets, |piece| {
             self.read_piece(piece);
             ControlFlow::Continue(()) // A later line may be a better one.
         })
@@ -191,4 +192,127 @@ fn address_entry(entry: &[u8]) -> Option<(Ipv6Addr, &[u8])> {
     }
     let within = entry.get(..=ADDRESS_OCTETS_MAX).unwrap_or(entry);
     memchr::memrchr_iter(b':', within).find_map(|colon| Some((parse(entry.get(..colon)?)?, entry.get(colon + 1..)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TOKENS: &[&[u8]] =
+        &[b"a", b"B", b".", b"1.2.3.4", b"1.2.", b":", b"::", b"FFFF:", b"\n", b"\n::1", b"\n#", b"\0", b" ", b"@g.x"];
+
+    fn octets(tokens_max: usize) -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(proptest::sample::select(TOKENS), 0..tokens_max).prop_map(|tokens| tokens.concat())
+    }
+
+    /// What the answer must be, said in the simplest way.
+    fn by_entries(text: &[u8], keys: &[&[u8]], address: Option<IpAddr>) -> Option<(u32, Vec<u8>)> {
+        let keyed = text::entries(text).filter_map(|entry| {
+            let mut parts = entry.text.splitn(2, |&byte| byte == b':');
+            let key = parts.next().unwrap();
+            let rank = keys.iter().position(|wanted| list::can_be_entry(key) && wanted.eq_ignore_ascii_case(key))?;
+            Some((rank, entry.line, parts.next().unwrap_or_default().to_vec()))
+        });
+        let addressed = text::entries(text).filter_map(|entry| {
+            let ends = std::iter::once(entry.text.len()).chain((0..entry.text.len()).rev());
+            let end = ends.filter(|&end| matches!(entry.text.get(end), None | Some(b':'))).find(|&end| {
+                std::str::from_utf8(&entry.text[..end]).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
+            })?;
+            let found: Ipv6Addr = std::str::from_utf8(&entry.text[..end]).unwrap().parse().unwrap();
+            let value = entry.text.get(end + 1..).unwrap_or_default().to_vec();
+            (Some(found.to_canonical()) == address).then_some((0, entry.line, value))
+        });
+        let all: Vec<_> = keyed.chain(addressed).collect();
+        let rank = all.iter().map(|hit| hit.0).min()?;
+        // Of several on one line, split by NULs, the last one.
+        all.into_iter().filter(|hit| hit.0 == rank).max_by_key(|hit| hit.1).map(|hit| (hit.1, hit.2))
+    }
+
+    fn streamed(text: &[u8], chunk: usize, keys: &[&[u8]], address: Option<IpAddr>) -> Option<(u32, Vec<u8>)> {
+        let mut search = Search::new(keys.to_vec(), address);
+        search.stream(text, chunk).unwrap();
+        search.best.map(|best| (best.line, best.value))
+    }
+
+    proptest! {
+        #[test]
+        fn the_streamed_answer_is_that_of_the_entries(
+            text in octets(60), keys in proptest::collection::vec(octets(3), 0..4), chunk in 2usize..60,
+        ) {
+            let mut keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+            keys.extend([&b"1.2.3.4"[..], b"1.2.", b"a"]);
+            prop_assert_eq!(streamed(&text, chunk, &keys, None), by_entries(&text, &keys, None));
+        }
+
+        #[test]
+        fn an_address_is_found_however_it_is_spelt(text in octets(60), chunk in 2usize..60, which in 0usize..3) {
+            let address = ["::1", "1.2.3.4", "::a"][which].parse().ok();
+            prop_assert_eq!(streamed(&text, chunk, &[], address), by_entries(&text, &[], address));
+        }
+    }
+
+    fn client(text: &str, ip: &str) -> Option<(u32, String)> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("relayclients");
+        fs::write(&path, text).unwrap();
+        match KeyedList::new(path).find_client(ip.parse().unwrap()).unwrap() {
+            Found::Yes { line, value } => Some((line, String::from_utf8(value).unwrap())),
+            Found::No => None,
+            Found::Absent => panic!("the file is there"),
+        }
+    }
+
+    #[test]
+    fn the_most_specific_line_speaks_for_a_client() {
+        let yes = |line, value: &str| Some((line, value.to_owned()));
+        let cases = [
+            ("192.168.0.1:\n", "192.168.0.1", yes(1, "")),
+            ("192.168.0.1:\n", "192.168.0.10", None),
+            ("192.168.0.1:\n", "192.168.0.11", None),
+            ("192.168.0.1\n", "192.168.0.1", yes(1, "")),
+            ("192.168.1.:\n", "192.168.1.77", yes(1, "")),
+            ("192.168.1.:\n", "192.168.10.77", None),
+            ("192.168.1.\n", "192.168.1.77", yes(1, "")),
+            ("192.168.1\n192\n", "192.168.1.77", None),
+            ("192.168.0.1:@Gw.ex\n", "192.168.0.1", yes(1, "@Gw.ex")),
+            ("192.168.0.1:\n", "::ffff:192.168.0.1", yes(1, "")),
+            ("::FFFF:192.168.0.1\n", "192.168.0.1", yes(1, "")),
+            ("0:0:0:0:0:ffff:c0a8:1:@gw\n", "192.168.0.1", yes(1, "@gw")),
+            ("10.1.2.3:a\n10.:b\n10.1.2.:c\n10.1.:d\n", "10.1.2.3", yes(1, "a")),
+            ("10.:b\n10.1.2.:c\n10.1.:d\n", "10.1.2.4", yes(2, "c")),
+            ("10.:b\n10.1.:d\n10.:e:f\n", "10.2.2.4", yes(3, "e:f")),
+            ("10.0.0.1\n10.0.0.2:x\n", "10.0.0.1", yes(1, "")),
+            ("10.0.0.1 \t\n10.0.0.1:y \n", "10.0.0.1", yes(2, "y")),
+            ("2001:DB8:0:0::1\n", "2001:db8::1", yes(1, "")),
+            ("2001:DB8:0:0::1:\n", "2001:db8::1", yes(1, "")),
+            ("2001:db8::1:@gw.ex\n", "2001:db8::1", yes(1, "@gw.ex")),
+            ("2001:db8::1:25\n", "2001:db8::1", None),
+            ("2001:db8::1:25\n", "2001:db8::1:25", yes(1, "")),
+            ("#2001:db8::1\n 2001:db8::1\n", "2001:db8::1", None),
+            ("2001:\n", "2001:db8::1", None),
+        ];
+        for (text, ip, expected) in cases {
+            assert_eq!(client(text, ip), expected, "{ip} in {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_nameless_client_is_in_no_list_of_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("relaydomains");
+        fs::write(&path, ".Partner.ex:\nhost.ex:@gw\nunknown:\n:all\nhost.ex\n").unwrap();
+        let list = KeyedList::new(path);
+        let yes = |line| Found::Yes { line, value: Vec::new() };
+        assert_eq!(list.find_host(b"a.b.partner.EX").unwrap(), yes(1));
+        assert_eq!(list.find_host(b"HOST.ex").unwrap(), yes(5));
+        for host in ["partner.ex", "evilpartner.ex", "x.host.ex", "unknown", "Unknown", ""] {
+            assert_eq!(list.find_host(host.as_bytes()).unwrap(), Found::No, "{host}");
+        }
+        assert_eq!(KeyedList::new(dir.path().join("none")).find_host(b"a").unwrap(), Found::Absent);
+        assert!(KeyedList::new(dir.path().to_owned()).find_host(b"a").is_err());
+    }
 }

@@ -8,7 +8,8 @@ use memchr::arch::all::packedpair::HeuristicFrequencyRank;
 use memchr::memmem::{Finder, FinderBuilder};
 
 use crate::control::text::{self, Entry};
-use crate::lookup::lines::{self, CHUNK_OCTETS, Piece, Unreadable};
+use crate::lookup::pieces::{self, CHUNK_OCTETS, Piece};
+use crate::lookup::undecided::Unreadable;
 
 /// After so many searches of the file itself an index is made: that costs about as much as these did.
 const STREAMED_LOOKUPS_MAX: u32 = 4;
@@ -86,7 +87,7 @@ impl List {
 
     /// `None` if there is no file, else the answer.
     fn read(&mut self, keys: &[&[u8]]) -> io::Result<Option<Option<u32>>> {
-        let Some(mut file) = lines::open(&self.path)? else {
+        let Some(mut file) = pieces::open(&self.path)? else {
             self.known = Known::Absence;
             return Ok(None);
         };
@@ -94,7 +95,7 @@ impl List {
             self.streamed_lookups += 1;
             return stream(file, CHUNK_OCTETS, keys).map(Some);
         }
-        let index = Index::new(lines::read_whole(&mut file)?);
+        let index = Index::new(pieces::read_whole(&mut file)?);
         let line = index.first_line(keys);
         self.known = Known::Everything(index);
         Ok(Some(line))
@@ -112,7 +113,7 @@ pub(super) fn domain_keys(domain: &[u8]) -> Vec<&[u8]> {
 fn stream(list: impl Read, chunk_octets: usize, keys: &[&[u8]]) -> io::Result<Option<u32>> {
     let needles: Vec<Needle> = keys.iter().filter(|key| can_be_entry(key)).map(|key| Needle::new(key)).collect();
     let mut found = None;
-    lines::each_piece(list, chunk_octets, |piece| {
+    pieces::each_piece(list, chunk_octets, |piece| {
         found = first_in(piece, keys, &needles);
         if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
@@ -248,4 +249,107 @@ fn hash(key: &[u8]) -> usize {
         sum ^ (sum >> 32)
     });
     usize::try_from(mixed & 0xFFFF_FFFF).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TOKENS: &[&[u8]] = &[
+        b"a",
+        b"B",
+        b".",
+        b"a.b",
+        b"@",
+        b"\n",
+        b"\n\n",
+        b"\n#",
+        b"\0",
+        b" ",
+        b"\t",
+        b"\r",
+        b":",
+        b"\xfc",
+        b"aaaaaaaaa",
+    ];
+
+    fn octets(tokens_max: usize) -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(proptest::sample::select(TOKENS), 0..tokens_max).prop_map(|tokens| tokens.concat())
+    }
+
+    /// What the answer must be, said in the simplest way.
+    fn by_entries(text: &[u8], keys: &[&[u8]]) -> Option<u32> {
+        let is_key = |entry: &[u8]| keys.iter().any(|key| can_be_entry(key) && key.eq_ignore_ascii_case(entry));
+        text::entries(text).find(|entry| is_key(entry.text)).map(|entry| entry.line)
+    }
+
+    proptest! {
+        #[test]
+        fn streamed_and_indexed_answers_are_the_entries(
+            text in octets(60), keys in proptest::collection::vec(octets(4), 0..4), chunk in 2usize..40,
+        ) {
+            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+            let expected = by_entries(&text, &keys);
+            prop_assert_eq!(stream(text.as_slice(), chunk, &keys).unwrap(), expected);
+            prop_assert_eq!(stream(text.as_slice(), CHUNK_OCTETS, &keys).unwrap(), expected);
+            prop_assert_eq!(Index::new(text).first_line(&keys), expected);
+        }
+
+        #[test]
+        fn each_entry_is_found_on_its_first_line(text in octets(60), chunk in 2usize..40) {
+            let index = Index::new(text.clone());
+            for entry in text::entries(&text).filter(|entry| can_be_entry(entry.text)) {
+                let keys: [&[u8]; 1] = [&entry.text.to_ascii_lowercase()];
+                let line = by_entries(&text, &keys);
+                prop_assert!(line.is_some_and(|line| line <= entry.line));
+                prop_assert_eq!(index.first_line(&keys), line);
+                prop_assert_eq!(stream(text.as_slice(), chunk, &keys).unwrap(), line);
+            }
+        }
+    }
+
+    #[test]
+    fn a_domain_is_asked_for_with_each_part_that_begins_with_a_dot() {
+        let keys: [&[u8]; 3] = [b"a.b.example", b".b.example", b".example"];
+        assert_eq!(domain_keys(b"a.b.example"), keys);
+        assert_eq!(domain_keys(b".b"), [b".b"]);
+        assert_eq!(domain_keys(b"b."), [&b"b."[..], b"."]);
+        assert!(domain_keys(b"").is_empty());
+    }
+
+    #[test]
+    fn many_lookups_and_many_labels_give_the_same_answers() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rcpthosts");
+        let lines: String = (1..=9_000).map(|line| format!("Host{line}.example\n")).collect();
+        fs::write(&path, lines + ".sub.example").unwrap();
+        let mut list = List::new(path.clone());
+        let yes = |line| Found::Yes { line, value: Vec::new() };
+        for line in [1, 4_500, 9_000, 2, 3, 4, 5] {
+            assert_eq!(list.find_domain(format!("host{line}.example").as_bytes()).unwrap(), yes(line));
+            assert_eq!(list.find_domain(format!("x.host{line}.example").as_bytes()).unwrap(), Found::No);
+        }
+        assert!(matches!(list.known, Known::Everything(_)));
+        let mut list = List::new(path);
+        let deep = [b"a.".repeat(STREAMED_KEYS_MAX).as_slice(), b"sub.example"].concat();
+        assert_eq!(list.find_domain(&deep).unwrap(), yes(9_001));
+        assert!(matches!(list.known, Known::Everything(_)));
+    }
+
+    #[test]
+    fn only_a_missing_file_is_absent() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rcpthosts");
+        assert_eq!(List::new(path.clone()).find_any(&[b"a"]).unwrap(), Found::Absent);
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let error = List::new(path.clone()).find_any(&[b"a"]).unwrap_err();
+        assert!(error.to_string().ends_with("rcpthosts: not a regular file"), "{error}");
+        assert!(List::new(dir.path().to_owned()).find_any(&[b"a"]).is_err());
+        assert!(List::new(path.join("below")).find_any(&[b"a"]).is_err());
+        assert!(List::new("/dev/null".into()).find_any(&[b"a"]).is_err());
+    }
 }

@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn trace_lines_of_the_header_count() {
-        let header = b"Received: x\r\nreceived x\r\nReceivedFOO\r\nDelivered-To: a\r\nSubject: Received\r\n\r\nReceived: y\r\n";
+        let header =
+            b"Received: x\r\nreceived x\r\nReceivedFOO\r\nDelivered-To: a\r\nSubject: Received\r\n\r\nReceived: y\r\n";
         for step in 1..header.len() {
             let mut hops = Hops::default();
             header.chunks(step).for_each(|chunk| hops.count(chunk));

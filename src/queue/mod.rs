@@ -2,3 +2,5 @@
 
 pub mod envelope;
 pub mod maildir;
+pub mod program;
+pub mod status;

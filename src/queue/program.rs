@@ -312,7 +312,8 @@ mod tests {
     #[test]
     fn a_command_line_is_split_into_words() {
         let value = |name: &[u8]| [b"value of ", name].concat();
-        let split = |text: &[u8]| words(text, value).iter().map(|word| word.escape_ascii().to_string()).collect::<Vec<_>>();
+        let split =
+            |text: &[u8]| words(text, value).iter().map(|word| word.escape_ascii().to_string()).collect::<Vec<_>>();
         assert_eq!(split(b"/bin/queue /srv/Maildir"), ["/bin/queue", "/srv/Maildir"]);
         assert_eq!(split(b"  a  'b c' \"d\" $E f'g"), ["a", "b c", "d", "value of E", "f\\'g"]);
         assert_eq!(split(b"a 'unclosed b"), ["a", "unclosed b"]);

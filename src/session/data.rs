@@ -1,7 +1,7 @@
 //! DATA: the transaction becomes an envelope, and what became of the message is said.
 
-use crate::message::received::trace_header;
 use crate::message::Flaw;
+use crate::message::received::trace_header;
 use crate::policy::verdict::Reason;
 use crate::queue::envelope::Envelope;
 use crate::queue::status::QueueStatus;

@@ -1,7 +1,7 @@
 //! The greeting: a welcome, or the words of a closed gate.
 
-use crate::session::{Session, Then, Turn, with_reason};
 use crate::policy::verdict::Reason;
+use crate::session::{Session, Then, Turn, with_reason};
 use crate::smtp::reply;
 
 impl Session<'_> {

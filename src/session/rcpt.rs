@@ -79,7 +79,9 @@ fn accepted_line(sender: &[u8], recipient: &[u8]) -> Vec<u8> {
 fn refusal_line(sender: &[u8], recipient: &[u8], argument: &[u8], reason: &Reason) -> Vec<u8> {
     let (sender, recipient) = (loggable(sender), loggable(recipient));
     match reason {
-        Reason::Setting("CUGMAIL") => [b"Invalid CUG RECIPIENT address: RCPT TO <", recipient.as_slice(), b">"].concat(),
+        Reason::Setting("CUGMAIL") => {
+            [b"Invalid CUG RECIPIENT address: RCPT TO <", recipient.as_slice(), b">"].concat()
+        }
         Reason::Setting("maxrecipients") => {
             let last = loggable(argument);
             [b"Too many RECIPIENTS: MAIL from <", sender.as_slice(), b"> Last RCPT <", &last, b">"].concat()

@@ -47,11 +47,9 @@ pub fn check_rcpt_parameters(text: &[u8]) -> Result<(), Unsupported> {
 
 /// The words of `text`, each as its name and the value behind `=`.
 fn words(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    text.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).map(|word| {
-        match memchr::memchr(b'=', word) {
-            Some(at) => (word.get(..at).unwrap_or_default(), word.get(at.saturating_add(1)..).unwrap_or_default()),
-            None => (word, b"".as_slice()),
-        }
+    text.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).map(|word| match memchr::memchr(b'=', word) {
+        Some(at) => (word.get(..at).unwrap_or_default(), word.get(at.saturating_add(1)..).unwrap_or_default()),
+        None => (word, b"".as_slice()),
     })
 }
 

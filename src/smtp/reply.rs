@@ -189,10 +189,8 @@ pub fn denied(code: u16, text: &[u8]) -> Reply {
 /// CUGMAIL: sender or recipient is not ours.
 pub const CLOSED_USER_GROUP: Reply = Reply::new(553, "sorry, this MTA is a closed user group system (#5.7.1)");
 /// Nothing lets this client send there.
-pub const NO_RELAY: Reply = Reply::new(
-    553,
-    "sorry, that domain isn't allowed to be relayed thru this MTA without authentication #5.7.1",
-);
+pub const NO_RELAY: Reply =
+    Reply::new(553, "sorry, that domain isn't allowed to be relayed thru this MTA without authentication #5.7.1");
 /// The null sender and a second recipient.
 pub const BOUNCE_HAS_ONE_RECIPIENT: Reply =
     Reply::new(553, "sorry, bounce messages should have a single envelope recipient (#5.7.1)");

@@ -1,39 +1,16 @@
 //! Reads a list file in pieces of whole lines, so that a list of any size costs one small buffer.
 
-use std::error::Error;
-use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What is read at once, in octets: few system calls, few fresh pages, and it stays in the processor's cache.
 pub(super) const CHUNK_OCTETS: usize = 64 * 1024;
 
 /// The longest list read, in octets; a longer one is an error and not silently cut.
 pub const LIST_OCTETS_MAX: usize = 1 << 30;
-
-/// A list that exists and cannot be read: what it would have said is unknown, so it neither grants nor refuses for good.
-#[derive(Debug)]
-pub struct Unreadable {
-    /// The file.
-    pub path: PathBuf,
-    /// Why it cannot be read.
-    pub error: io::Error,
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "unable to read {}: {}", self.path.display(), self.error)
-    }
-}
-
-impl Error for Unreadable {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.error)
-    }
-}
 
 /// Whole lines of a list.
 pub(super) struct Piece<'b> {

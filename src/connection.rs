@@ -1,0 +1,207 @@
+//! START HERE: greet, then read a line, hear it, say the reply, do what follows.
+
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use crate::control::load::LoadError;
+use crate::control::{Control, Setup};
+use crate::log::Log;
+use crate::lookup::Lookups;
+use crate::message::date::rfc5322;
+use crate::message::unstuff::{Bare, Stop};
+use crate::message::{Content, Limits};
+use crate::queue::program::Program;
+use crate::session::{Delivery, Outcome, Session, Then, Turn};
+use crate::smtp::reply;
+use crate::wire::{Broken, Wire};
+
+/// One connection from greeting to good-bye.
+struct Connection<'s> {
+    setup: &'s Setup,
+    wire: Wire,
+    log: Log,
+    session: Session<'s>,
+    lookups: Lookups<'s>,
+    /// A message was queued: what breaks now loses nothing.
+    has_queued: bool,
+}
+
+/// Why a connection ends without QUIT.
+enum Ended {
+    /// The connection, or we, cannot go on.
+    Broken(Broken),
+    /// The content breaks the rules about line ends.
+    Bare(Stop),
+}
+
+impl From<Broken> for Ended {
+    fn from(broken: Broken) -> Self {
+        Ended::Broken(broken)
+    }
+}
+
+/// Serves the client on descriptors 0 and 1 and returns the exit code: 0 after QUIT, else 1.
+#[must_use]
+pub fn serve(setup: &Setup) -> u8 {
+    let log = Log::new(&setup.client.address_text);
+    let wire = match Wire::new(&setup.control) {
+        Ok(wire) => wire,
+        Err(error) => {
+            log.lines(&[format!("unable to wait for signals: {}", error.desc())]);
+            return 1;
+        }
+    };
+    let (session, lookups) = (Session::new(setup), Lookups::new(setup));
+    let mut connection = Connection { setup, wire, log, session, lookups, has_queued: false };
+    match connection.converse() {
+        Ok(exit) => exit,
+        Err(ended) => {
+            connection.last_words(&ended);
+            1
+        }
+    }
+}
+
+/// What is said when the settings cannot be loaded, and the exit code: 111 without a place to work in, else 1.
+#[must_use]
+pub fn cannot_start(error: &LoadError) -> u8 {
+    match error {
+        LoadError::Directory { .. } => {
+            let _ = writeln!(std::io::stderr(), "{error}");
+            111
+        }
+        LoadError::File { .. } => {
+            Log::without_client().lines(&[error.to_string()]);
+            if let Ok(mut wire) = Wire::new(&Control::default()) {
+                wire.say_last(&reply::NO_CONTROLS);
+            }
+            1
+        }
+    }
+}
+
+impl Connection<'_> {
+    fn converse(&mut self) -> Result<u8, Ended> {
+        let mut turn = self.greeting()?;
+        loop {
+            let then = self.take_turn(turn)?;
+            turn = match then {
+                Then::Listen => {
+                    let lookups = &mut self.lookups;
+                    self.session.hear(self.wire.line()?, &mut |question| lookups.answer(question))
+                }
+                Then::Receive(delivery) => self.receive(delivery)?,
+                Then::Close { exit } => {
+                    self.wire.flush()?;
+                    return Ok(exit);
+                }
+            };
+        }
+    }
+
+    /// Logs, waits, and says; but what precedes content is said by [`Self::receive`], once the queue program runs.
+    fn take_turn(&mut self, turn: Turn) -> Result<Then, Broken> {
+        self.log.lines(&turn.log);
+        if turn.delay_seconds > 0 {
+            self.wire.pause(Duration::from_secs(turn.delay_seconds.into()))?;
+        }
+        if !matches!(turn.then, Then::Receive(_)) {
+            self.wire.say(&turn.reply)?;
+        }
+        Ok(turn.then)
+    }
+
+    fn greeting(&mut self) -> Result<Turn, Broken> {
+        let delay = self.setup.control.greet_delay_seconds;
+        let patience = Duration::from_secs(delay.unsigned_abs().into());
+        if delay < 0 {
+            if self.wire.is_early_talker(patience)? {
+                return Ok(self.session.early_talker());
+            }
+        } else if delay > 0 {
+            self.wire.pause(patience)?;
+        }
+        Ok(self.session.greet(&rfc5322(now_seconds())))
+    }
+
+    fn receive(&mut self, delivery: Delivery) -> Result<Turn, Ended> {
+        // Before 354, so that a queue that cannot start is said instead.
+        let mut program = match Program::start(self.setup) {
+            Ok(program) => program,
+            Err(error) => {
+                return Ok(self.session.settle(&delivery, 0, &Outcome::NotStarted(error.to_string()), now_seconds()));
+            }
+        };
+        self.wire.say(&reply::GO_AHEAD)?;
+        program.write(&self.session.trace_header(&delivery, &rfc5322(now_seconds())));
+        let control = &self.setup.control;
+        let mut content = Content::new(Limits {
+            octets_max: control.databytes,
+            hops_max: control.hops_max,
+            bare: Bare { lf: control.allow_bare_lf, cr: !control.forbid_bare_cr },
+        });
+        match self.stream(&mut content, &mut program)? {
+            Stop::EndOfMessage => {}
+            stop @ (Stop::BareLf | Stop::BareCr) => return Err(Ended::Bare(stop)),
+        }
+        let outcome = match content.flaw() {
+            Some(flaw) => {
+                drop(program); // and with it the message
+                Outcome::Flawed(flaw)
+            }
+            None => Outcome::Handed(program.hand_over(&delivery.envelope)),
+        };
+        self.has_queued |= matches!(outcome, Outcome::Handed(crate::queue::status::QueueStatus::Queued { .. }));
+        Ok(self.session.settle(&delivery, content.octets(), &outcome, now_seconds()))
+    }
+
+    /// Streams the content to the queue program. The program is told to discard if this fails: it is dropped.
+    fn stream(&mut self, content: &mut Content, program: &mut Program) -> Result<Stop, Broken> {
+        loop {
+            let window = self.wire.window();
+            let settled = content.take(window);
+            program.write(window.get(settled.text).unwrap_or_default());
+            self.wire.use_up(settled.used);
+            match settled.stop {
+                Some(stop) => return Ok(stop),
+                None => self.wire.read_more()?,
+            }
+        }
+    }
+
+    /// What is logged, and said if anybody still listens, when a connection ends without QUIT.
+    fn last_words(&mut self, ended: &Ended) {
+        let after = if self.has_queued { " after mail queue" } else { "" };
+        let (line, words) = match ended {
+            Ended::Bare(Stop::BareCr) => ("Bare CR received reason=FORBID_BARE_CR".to_string(), Some(reply::BARE_CR)),
+            Ended::Bare(Stop::BareLf | Stop::EndOfMessage) => {
+                ("Bare LF received reason=barelf".to_string(), Some(reply::BARE_LF))
+            }
+            Ended::Broken(Broken::Timeout) => {
+                ("timeout reached reading data from client".to_string(), Some(reply::TIMEOUT))
+            }
+            Ended::Broken(Broken::Closed) => (format!("read error{after}: client dropped connection"), None),
+            Ended::Broken(Broken::Read(error)) => {
+                (format!("read error{after}: {}", error.desc()), Some(reply::UNABLE_TO_READ))
+            }
+            Ended::Broken(Broken::Write(error)) => {
+                (format!("write error{after}: unable to write to client: {}", error.desc()), None)
+            }
+            Ended::Broken(Broken::TooLong) => ("command too long reason=maxcmdlen".to_string(), Some(reply::TOO_LONG)),
+            Ended::Broken(Broken::Terminated) => {
+                let turn = self.session.terminated();
+                self.log.lines(&turn.log);
+                self.wire.say_last(&turn.reply);
+                return;
+            }
+        };
+        self.log.lines(&[line]);
+        if let Some(words) = words {
+            self.wire.say_last(&words);
+        }
+    }
+}
+
+fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,287 @@
+//! Octets in and out: line limit, timeout, one flush before waiting.
+
+use std::io::{Stdin, Stdout, stdin, stdout};
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{MsgFlags, send};
+use nix::unistd::{read, write};
+
+use crate::control::Control;
+use crate::message::Content;
+use crate::smtp::reply::Reply;
+
+/// What is read at once at first.
+const BUFFER_OCTETS_FIRST: usize = 4096;
+/// What is read at once when a lot comes.
+const BUFFER_OCTETS_MAX: usize = 65_536;
+/// Replies that wait for one write are written when they reach this.
+const PENDING_OCTETS_MAX: usize = 16_384;
+/// What a pipe takes without blocking once it is writable (POSIX: PIPE_BUF).
+const PIPE_OCTETS: usize = 4096;
+
+/// How long the last words may take.
+const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why the conversation cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// The client did nothing for too long.
+    Timeout,
+    /// The client closed the connection.
+    Closed,
+    /// Reading failed.
+    Read(Errno),
+    /// Writing failed.
+    Write(Errno),
+    /// SIGTERM.
+    Terminated,
+    /// A command line has no end within the limit.
+    TooLong,
+}
+
+/// Both directions of the connection, on descriptors 0 and 1.
+pub struct Wire {
+    input: Stdin,
+    output: Stdout,
+    output_is_socket: bool,
+    signals: SignalFd,
+    timeout: Duration,
+    line_octets_max: usize,
+    /// Unread octets lie in `start..end`; in front of them there is always room for [`Content::HEADROOM`].
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    pending: Vec<u8>,
+}
+
+impl Wire {
+    /// The connection of this process. SIGTERM becomes [`Broken::Terminated`], SIGPIPE an error of the write.
+    ///
+    /// # Errors
+    ///
+    /// What the system says when it cannot give us a descriptor for signals.
+    pub fn new(control: &Control) -> nix::Result<Self> {
+        let mut terminate = SigSet::empty();
+        terminate.add(Signal::SIGTERM);
+        let mut blocked = terminate;
+        blocked.add(Signal::SIGPIPE);
+        blocked.thread_block()?;
+        let signals = SignalFd::with_flags(&terminate, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        Ok(Self {
+            input: stdin(),
+            output: stdout(),
+            output_is_socket: true,
+            signals,
+            timeout: Duration::from_secs(control.timeout_seconds.into()),
+            line_octets_max: control.command_octets_max,
+            buffer: vec![0; BUFFER_OCTETS_FIRST],
+            start: Content::HEADROOM,
+            end: Content::HEADROOM,
+            pending: Vec::new(),
+        })
+    }
+
+    /// Says a reply; it is written before the next wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when so much is waiting that it must be written now, and cannot.
+    pub fn say(&mut self, reply: &Reply) -> Result<(), Broken> {
+        let code = reply.code();
+        let mut lines = reply.lines().peekable();
+        while let Some(line) = lines.next() {
+            let digits = [code / 100 % 10, code / 10 % 10, code % 10].map(|digit| b'0' + digit as u8);
+            self.pending.extend_from_slice(&digits);
+            self.pending.push(if lines.peek().is_some() { b'-' } else { b' ' });
+            self.pending.extend_from_slice(line);
+            self.pending.extend_from_slice(b"\r\n");
+        }
+        if self.pending.len() > PENDING_OCTETS_MAX { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes what was said.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken::Write`] for a client that does not read in time, or is gone.
+    pub fn flush(&mut self) -> Result<(), Broken> {
+        let mut written = 0;
+        while let Some(rest) = self.pending.get(written..).filter(|rest| !rest.is_empty()) {
+            let result = if self.output_is_socket {
+                let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+                send(self.output.as_raw_fd(), rest, flags)
+            } else {
+                self.wait_to_write()?;
+                write(&self.output, rest.get(..PIPE_OCTETS).unwrap_or(rest))
+            };
+            match result {
+                Ok(octets) => written += octets,
+                Err(Errno::ENOTSOCK) => self.output_is_socket = false,
+                Err(Errno::EAGAIN) => self.wait_to_write()?,
+                Err(Errno::EINTR) => {}
+                Err(error) => {
+                    self.pending.clear();
+                    return Err(Broken::Write(error));
+                }
+            }
+        }
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// The next command line, without LF and without one CR before it.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`], whatever happened.
+    pub fn line(&mut self) -> Result<&[u8], Broken> {
+        let mut searched = 0;
+        loop {
+            let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
+            let found = memchr::memchr(b'\n', unread.get(searched..).unwrap_or_default());
+            let octets = found.map_or(unread.len(), |at| searched + at);
+            if octets > self.line_octets_max {
+                return Err(Broken::TooLong);
+            }
+            if found.is_some() {
+                let line = self.start..self.start + octets;
+                self.start = line.end + 1;
+                let line = self.buffer.get(line).unwrap_or_default();
+                return Ok(line.strip_suffix(b"\r").unwrap_or(line));
+            }
+            searched = octets;
+            self.read_more()?;
+        }
+    }
+
+    /// The octets that were read and not used, with [`Content::HEADROOM`] in front.
+    pub fn window(&mut self) -> &mut [u8] {
+        let start = self.start - Content::HEADROOM;
+        self.buffer.get_mut(start..self.end).unwrap_or_default()
+    }
+
+    /// Says how much of the [`Self::window`] was used, headroom included.
+    pub fn use_up(&mut self, octets: usize) {
+        self.start = (self.start + octets - Content::HEADROOM).min(self.end);
+    }
+
+    /// Reads more, after writing what was said; waits as long as the client may keep us waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`], whatever happened.
+    pub fn read_more(&mut self) -> Result<(), Broken> {
+        self.flush()?;
+        self.make_room();
+        if !self.wait_to_read(self.timeout)? {
+            return Err(Broken::Timeout);
+        }
+        loop {
+            match read(&self.input, self.buffer.get_mut(self.end..).unwrap_or_default()) {
+                Ok(0) => return Err(Broken::Closed),
+                Ok(octets) => {
+                    self.end += octets;
+                    return Ok(());
+                }
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(Broken::Read(error)),
+            }
+        }
+    }
+
+    /// Says a reply to a connection that ends, and does not wait long for a client that may be gone.
+    pub fn say_last(&mut self, reply: &Reply) {
+        self.timeout = self.timeout.min(LAST_WORDS_PATIENCE);
+        // Nobody may be listening: then nobody hears, and we exit all the same.
+        let _ = self.say(reply).and_then(|()| self.flush());
+    }
+
+    /// Waits, whatever the client does.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken::Terminated`], or that what was said cannot be written.
+    pub fn pause(&mut self, duration: Duration) -> Result<(), Broken> {
+        self.flush()?;
+        let until = Instant::now() + duration;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            let mut polled = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut polled, milliseconds(left)) {
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return Err(Broken::Terminated),
+                Err(error) => return Err(Broken::Read(error)),
+            }
+        }
+    }
+
+    /// Waits for the client to speak too early; says whether it did.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when the client is gone, or on SIGTERM.
+    pub fn is_early_talker(&mut self, patience: Duration) -> Result<bool, Broken> {
+        if !self.wait_to_read(patience)? {
+            return Ok(false);
+        }
+        self.read_more().map(|()| true)
+    }
+
+    /// Moves unread octets to the front when the buffer is full, and doubles it when reads fill it: small messages never pay
+    /// for a large buffer.
+    fn make_room(&mut self) {
+        let was_full = self.end == self.buffer.len();
+        if self.start == self.end {
+            self.start = Content::HEADROOM;
+            self.end = Content::HEADROOM;
+        } else if was_full {
+            self.buffer.copy_within(self.start..self.end, Content::HEADROOM);
+            self.end -= self.start - Content::HEADROOM;
+            self.start = Content::HEADROOM;
+        }
+        // Without room for more a line of the longest permitted length would never fit; that length bounds the growth.
+        if (was_full && self.buffer.len() < BUFFER_OCTETS_MAX) || self.end == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+    }
+
+    /// Waits until there is something to read; false when nothing comes in time.
+    fn wait_to_read(&self, patience: Duration) -> Result<bool, Broken> {
+        loop {
+            let input = PollFd::new(self.input.as_fd(), PollFlags::POLLIN);
+            let mut polled = [input, PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut polled, milliseconds(patience)) {
+                Ok(0) => return Ok(false),
+                Ok(_) if polled.get(1).and_then(PollFd::any) == Some(true) => return Err(Broken::Terminated),
+                Ok(_) => return Ok(true),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(Broken::Read(error)),
+            }
+        }
+    }
+
+    fn wait_to_write(&self) -> Result<(), Broken> {
+        loop {
+            let mut polled = [PollFd::new(self.output.as_fd(), PollFlags::POLLOUT)];
+            match poll(&mut polled, milliseconds(self.timeout)) {
+                Ok(0) => return Err(Broken::Write(Errno::ETIMEDOUT)),
+                Ok(_) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(Broken::Write(error)),
+            }
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> PollTimeout {
+    // Rounded up, so that no wait is shorter than asked for.
+    PollTimeout::try_from(duration.as_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX)
+}
