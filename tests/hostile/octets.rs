@@ -28,10 +28,12 @@ const COMMANDS: &[(&str, &str)] = &[
 fn each_octet_in_each_command() {
     let home = home();
     let smtp = start(&home);
-    assert_eq!(smtp.ask("MAIL FROM:<a@b.c>"), "250 ok");
     let mut asked = 0;
     for octet in (0..=255).filter(|octet| *octet != b'\n') {
         for (before, after) in COMMANDS {
+            if before.starts_with("RCPT") {
+                assert_eq!(smtp.ask("MAIL FROM:<a@b.c>"), "250 ok");
+            }
             let line = [before.as_bytes(), &[octet], after.as_bytes(), b"\r\n"].concat();
             smtp.send(line.clone());
             let reply = smtp.reply();
@@ -75,7 +77,7 @@ fn nobody_forges_the_log() {
     for line in [
         format!("HELO a\0{forged}"),
         format!("HELO a\r{forged}"),
-        format!("HELO a> MAIL from <root@test> RCPT <u@test> AUTH <boss"),
+        "HELO a> MAIL from <root@test> RCPT <u@test> AUTH <boss".to_owned(),
         format!("MAIL FROM:<a\0{forged}@b.c>"),
         format!("MAIL FROM:<a@b.c>\u{85}{forged}"),
     ] {

@@ -9,7 +9,7 @@ while ! mkdir "$QUEUE_HOME/queued/$n" 2>/dev/null; do n=$((n + 1)); done
 here=$QUEUE_HOME/queued/$n
 pwd >"$here/directory"
 env >"$here/environment"
-ls /proc/$$/fd >"$here/descriptors"
+ls -l /proc/$$/fd >"$here/descriptors"
 for argument; do printf '%s\n' "$argument"; done >"$here/arguments"
 : >"$here/envelope"
 if [ $reads = yes ]; then
