@@ -5,7 +5,7 @@
 reads=yes text_fd='' end='exit 0'
 . "$QUEUE_HOME/queue.settings"
 n=1
-while ! mkdir "$QUEUE_HOME/queued/$n" 2>/dev/null; do n=$((n + 1)); done
+while [ -e "$QUEUE_HOME/queued/$n" ] || ! mkdir "$QUEUE_HOME/queued/$n"; do n=$((n + 1)); done
 here=$QUEUE_HOME/queued/$n
 pwd >"$here/directory"
 env >"$here/environment"
