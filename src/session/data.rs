@@ -5,7 +5,7 @@ use crate::message::received::trace_header;
 use crate::policy::verdict::Reason;
 use crate::queue::envelope::Envelope;
 use crate::queue::status::QueueStatus;
-use crate::session::{Recipient, Session, Stage, Then, Transaction, Turn, with_reason};
+use crate::session::{Recipient, Session, Stage, Then, Transaction, Turn};
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::printable::loggable;
 use crate::smtp::reply;
@@ -66,7 +66,7 @@ impl Session<'_> {
         match outcome {
             Outcome::NotStarted(error) => {
                 let line = [b"qqt failure: ".as_slice(), &loggable(error.as_bytes())].concat();
-                Turn::say(reply::QUEUE_FAILURE).log(with_reason(line, &Reason::Setting("QMAILQUEUE")))
+                Turn::say(reply::QUEUE_FAILURE).because(line, Reason::Setting("QMAILQUEUE"))
             }
             Outcome::Flawed(Flaw::TooManyHops) => {
                 let line = |recipient: &Recipient| self.flawed_line("too many hops", delivery, recipient, octets);
@@ -80,7 +80,7 @@ impl Session<'_> {
                 let mut turn = Turn::say(reply::queued(now_seconds, *pid));
                 for recipient in &delivery.recipients {
                     let line = [b" ".to_vec(), self.told(delivery, recipient, octets)].concat();
-                    turn = turn.log(with_reason(line, &recipient.reason));
+                    turn = turn.because(line, recipient.reason.clone());
                 }
                 turn
             }
@@ -107,7 +107,7 @@ impl Session<'_> {
     ) -> Turn {
         let mut turn = Turn::say(reply);
         for recipient in &delivery.recipients {
-            turn = turn.log(with_reason(line(recipient), &Reason::Setting(setting)));
+            turn = turn.because(line(recipient), Reason::Setting(setting));
         }
         turn
     }
