@@ -167,9 +167,9 @@ fn pipelined_replies_share_a_write() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
-/// The queue program gets no descriptor of the connection, nor what we wait with.
+/// The queue program gets no descriptor of the connection, nor what we wait with, and all signals as usual.
 #[test]
-fn the_queue_program_inherits_no_descriptor() {
+fn the_queue_program_inherits_nothing_of_ours() {
     let home = home();
     let (stream, child) = start(&home);
     let mut smtp = Client::new(stream);
@@ -187,4 +187,14 @@ fn the_queue_program_inherits_no_descriptor() {
     assert!(descriptors.iter().any(|line| line.contains(" 0 -> pipe:")), "{descriptors:#?}");
     let ours = descriptors.iter().find(|line| line.contains("socket:") || line.contains("anon_inode:"));
     assert_eq!(ours, None);
+    let status = &deliveries.first().unwrap().status;
+    let signals = |name: &str| {
+        let line = status.iter().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    let usual = [Signal::SIGTERM, Signal::SIGPIPE, Signal::SIGCHLD, Signal::SIGALRM, Signal::SIGHUP];
+    for signal in usual {
+        let bit = 1 << (signal as u32 - 1);
+        assert_eq!((signals("SigBlk:") & bit, signals("SigIgn:") & bit), (0, 0), "{signal} is blocked or ignored");
+    }
 }
