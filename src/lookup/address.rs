@@ -10,7 +10,7 @@ use crate::control::text;
 use crate::lookup::compiled::Compiled;
 use crate::lookup::ere::{BadExpression, Expression, Subject};
 use crate::lookup::list::{Found, List};
-use crate::lookup::pieces::{self, CHUNK_OCTETS, Piece};
+use crate::lookup::pieces::{self, ListFile, Piece};
 use crate::lookup::undecided::{Undecided, Unreadable};
 use crate::lookup::wildmat;
 
@@ -205,8 +205,8 @@ fn each_entry(
     mut see: impl FnMut(u32, &[u8]) -> ControlFlow<()>,
 ) -> Result<Option<()>, Unreadable> {
     let mut read = || -> io::Result<Option<()>> {
-        let Some(file) = pieces::open(path)? else { return Ok(None) };
-        let each_piece = pieces::each_piece(file, CHUNK_OCTETS, |piece| {
+        let Some(list) = ListFile::open(path)? else { return Ok(None) };
+        let each_piece = pieces::each_piece(&list.file, list.chunk_octets(), |piece| {
             let lines = if may_hold(piece) { piece.lines() } else { b"" };
             text::entries(lines).try_for_each(|entry| see(piece.line.saturating_add(entry.line - 1), entry.text))
         });

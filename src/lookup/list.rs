@@ -8,10 +8,11 @@ use memchr::arch::all::packedpair::HeuristicFrequencyRank;
 use memchr::memmem::{Finder, FinderBuilder};
 
 use crate::control::text::{self, Entry};
-use crate::lookup::pieces::{self, CHUNK_OCTETS, Piece};
+use crate::lookup::pieces::{self, ListFile, Piece};
 use crate::lookup::undecided::Unreadable;
 
-/// After so many searches of the file itself an index is made: that costs about as much as these did.
+/// After so many searches of a large file itself an index is made: that costs about as much as these did.
+/// A small one gets its index the second time it is asked.
 const STREAMED_LOOKUPS_MAX: u32 = 8;
 
 /// The most keys the file itself is searched for; a client's name of a hundred labels must not cost a hundred searches.
@@ -87,15 +88,16 @@ impl List {
 
     /// `None` if there is no file, else the answer.
     fn read(&mut self, keys: &[&[u8]]) -> io::Result<Option<Option<u32>>> {
-        let Some(mut file) = pieces::open(&self.path)? else {
+        let Some(list) = ListFile::open(&self.path)? else {
             self.known = Known::Absence;
             return Ok(None);
         };
-        if self.streamed_lookups < STREAMED_LOOKUPS_MAX && keys.len() <= STREAMED_KEYS_MAX {
+        let streamed_lookups_max = if list.is_small() { 1 } else { STREAMED_LOOKUPS_MAX };
+        if self.streamed_lookups < streamed_lookups_max && keys.len() <= STREAMED_KEYS_MAX {
             self.streamed_lookups += 1;
-            return stream(file, CHUNK_OCTETS, keys).map(Some);
+            return stream(&list.file, list.chunk_octets(), keys).map(Some);
         }
-        let index = Index::new(pieces::read_whole(&mut file)?);
+        let index = Index::new(list.read_whole()?);
         let line = index.first_line(keys);
         self.known = Known::Everything(index);
         Ok(Some(line))
@@ -152,7 +154,8 @@ impl Needle {
         let mut framed = Vec::with_capacity(key.len() + 1);
         framed.push(b'\n');
         framed.extend(key.iter().map(u8::to_ascii_lowercase));
-        let finder = FinderBuilder::new().build_forward_with_ranker(LineStart, &framed).into_owned();
+        let telling = Telling::of(framed.get(1..).unwrap_or_default());
+        let finder = FinderBuilder::new().build_forward_with_ranker(telling, &framed).into_owned();
         Self { finder, length: framed.len() }
     }
 
@@ -162,17 +165,26 @@ impl Needle {
     }
 }
 
-/// Tells the search which octets are rare in a list: the LF of the line's beginning, then whatever is no part of
-/// "example.org"; by its own tables it would stop at every `x` of a hundred thousand such lines.
-struct LineStart;
+/// Tells the search which two octets of a key to look for first: the LF before it and the last octet of its first
+/// label. By its own tables it would stop at each of a hundred thousand lines that end in `.example.org`.
+struct Telling {
+    label_end: Option<u8>,
+}
 
-impl HeuristicFrequencyRank for LineStart {
+impl Telling {
+    fn of(key: &[u8]) -> Self {
+        let first_label = key.split(|&byte| byte == b'.').find(|label| !label.is_empty());
+        Self { label_end: first_label.and_then(<[u8]>::last).copied() }
+    }
+}
+
+impl HeuristicFrequencyRank for Telling {
     fn rank(&self, byte: u8) -> u8 {
         match byte {
             b'\n' => 0,
-            b'.' | b'a' | b'c' | b'e' | b'g' | b'i' | b'm' | b'n' | b'o' | b'r' | b's' | b't' => 255,
-            b'a'..=b'z' => 200,
-            _ => 100,
+            byte if Some(byte) == self.label_end => 1,
+            b'.' => u8::MAX,
+            _ => 2,
         }
     }
 }
@@ -303,7 +315,7 @@ mod tests {
             let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).chain(often).collect();
             let expected = by_entries(&text, &keys);
             prop_assert_eq!(stream(text.as_slice(), chunk, &keys).unwrap(), expected);
-            prop_assert_eq!(stream(text.as_slice(), CHUNK_OCTETS, &keys).unwrap(), expected);
+            prop_assert_eq!(stream(text.as_slice(), 65_536, &keys).unwrap(), expected);
             prop_assert_eq!(Index::new(text).first_line(&keys), expected);
         }
 

@@ -143,7 +143,9 @@ pub fn as_json(steps: &[Step], directory: &Path) -> Value {
 fn evidence(reason: &Reason) -> Option<(&'static str, Option<u32>)> {
     match reason {
         Reason::OwnDomain(evidence) | Reason::Granted(evidence) => Some((evidence.file, evidence.line)),
-        Reason::LookupFailed(LookupFailed::Unreadable { file, .. }) => Some((file, None)),
+        Reason::LookupFailed(LookupFailed::Unreadable { file, .. } | LookupFailed::Compiled { file, .. }) => {
+            Some((file, None))
+        }
         Reason::LookupFailed(LookupFailed::BadEntry { file, line, .. }) => Some((file, Some(*line))),
         Reason::LookupFailed(LookupFailed::NoRcptHosts | LookupFailed::OwnAddresses(_))
         | Reason::Fine

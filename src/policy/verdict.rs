@@ -169,6 +169,15 @@ pub enum LookupFailed {
         /// What the system said.
         error: String,
     },
+    /// A compiled list of addresses cannot be read or is damaged; the original lets the session go on.
+    Compiled {
+        /// Its name in the control directory.
+        file: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// What the system said.
+        error: String,
+    },
     /// A line of a list cannot be used.
     BadEntry {
         /// The name of the list.
@@ -189,7 +198,9 @@ impl LookupFailed {
     #[must_use]
     pub fn source_name(&self) -> &'static str {
         match self {
-            LookupFailed::Unreadable { file, .. } | LookupFailed::BadEntry { file, .. } => file,
+            LookupFailed::Unreadable { file, .. }
+            | LookupFailed::Compiled { file, .. }
+            | LookupFailed::BadEntry { file, .. } => file,
             LookupFailed::NoRcptHosts => "rcpthosts",
             LookupFailed::OwnAddresses(_) => "own addresses",
         }
@@ -199,7 +210,9 @@ impl LookupFailed {
     pub fn reply(&self) -> Reply {
         match self {
             LookupFailed::Unreadable { .. } => reply::NO_CONTROLS,
-            LookupFailed::BadEntry { .. } | LookupFailed::OwnAddresses(_) => reply::LOCAL_FAILURE,
+            LookupFailed::Compiled { .. } | LookupFailed::BadEntry { .. } | LookupFailed::OwnAddresses(_) => {
+                reply::LOCAL_FAILURE
+            }
             LookupFailed::NoRcptHosts => reply::NO_RCPTHOSTS,
         }
     }
@@ -216,6 +229,9 @@ impl fmt::Display for LookupFailed {
         match self {
             LookupFailed::Unreadable { file, path, error } => {
                 write!(f, "unable to read controls [{file}] {}: {error}", path.display())
+            }
+            LookupFailed::Compiled { file, path, error } => {
+                write!(f, "address_match: {file}: {}: {error}", path.display())
             }
             LookupFailed::BadEntry { file, line, error } => write!(f, "address_match: {file}: line {line}: {error}"),
             LookupFailed::NoRcptHosts => {

@@ -44,6 +44,29 @@ fn sixty_thousand_recipients() {
     assert_eq!((items[0].as_str(), items[ACCEPTED].as_str()), ("Fa@b.c", "Tu49999@test"));
 }
 
+/// The most that a client can make us hold: all the recipients allowed, each as long as allowed.
+#[test]
+fn the_longest_recipients_allowed() {
+    const RECIPIENTS: usize = 50_000;
+    const PEAK_KIB: usize = 60_000;
+    let home = home();
+    let smtp = start(&home);
+    assert_eq!(smtp.ask("MAIL FROM:<a@b.c>"), "250 ok");
+    let long = "x".repeat(888);
+    for first in (0..RECIPIENTS).step_by(1000) {
+        let block: String =
+            (first..first + 1000).map(|number| format!("RCPT TO:<{long}{number:06}@test>\r\n")).collect();
+        smtp.send(block);
+    }
+    for number in 0..RECIPIENTS {
+        assert_eq!(smtp.reply(), ["250 ok"], "recipient {number}");
+    }
+    assert_eq!(smtp.ask("RCPT TO:<u@test>"), "557 sorry, too many recipients (#5.7.1)");
+    assert!(memory_peak_kib(&smtp) < PEAK_KIB, "{} KiB", memory_peak_kib(&smtp));
+    assert_eq!(smtp.ask("RSET"), "250 flushed");
+    assert_eq!(smtp.ask("QUIT"), "221 mx.test closing connection");
+}
+
 #[test]
 fn a_hundred_thousand_commands_do_not_grow_it() {
     const COMMANDS: usize = 100_000;
@@ -127,7 +150,7 @@ fn a_client_that_stops_reading() {
     assert!(log.contains(" write error"), "{log}");
 }
 
-/// A byte now and then is no line: the wait is for a command, not for a byte.
+/// Silence is answered, and ends.
 #[test]
 fn a_client_that_sends_nothing() {
     let home = home();

@@ -2,10 +2,12 @@
 
 use std::io::Write;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 
+use nix::libc;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, setsockopt, socketpair, sockopt};
 use nix::unistd::Pid;
 
 use crate::home;
@@ -24,6 +26,13 @@ fn start(home: &Home) -> (TcpStream, Child) {
     command.stdin(Stdio::from(OwnedFd::from(server.try_clone().unwrap())));
     command.stdout(Stdio::from(OwnedFd::from(server))).stderr(Stdio::piped());
     (client, command.spawn().unwrap())
+}
+
+/// Closes the connection in the rude way: without lingering, which resets it.
+fn reset(stream: TcpStream, smtp: Client) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    setsockopt(&stream, sockopt::Linger, &linger).unwrap();
+    drop((smtp, stream));
 }
 
 /// Exit code and log.
@@ -99,10 +108,7 @@ fn a_reset_connection_in_data_discards() {
     assert_eq!(smtp.ask("RCPT TO:<u@test>"), "250 ok");
     assert_eq!(smtp.ask("DATA"), "354 go ahead");
     smtp.send(b"half a message\r\n");
-    // Closed with unread bytes on the other way would be a reset; SO_LINGER 0 makes it one for certain.
-    let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
-    nix::sys::socket::setsockopt(&stream, nix::sys::socket::sockopt::Linger, &linger).unwrap();
-    drop((smtp, stream));
+    reset(stream, smtp);
     let (code, log) = end(child);
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains(" from 127.0.0.1 read error"), "{log}");
@@ -124,9 +130,46 @@ fn a_client_that_is_gone_when_we_answer() {
     assert!(log.contains(" error"), "{log}");
 }
 
-/// The queue program gets no descriptor of the connection, nor what we wait with.
+/// A client that resets the connection while we wait for a command: logged, exit code 1.
 #[test]
-fn the_queue_program_inherits_no_descriptor() {
+fn a_reset_connection_between_commands() {
+    let home = home();
+    let (stream, child) = start(&home);
+    let mut smtp = Client::new(stream.try_clone().unwrap());
+    assert!(smtp.reply().starts_with("220 mx.test "));
+    reset(stream, smtp);
+    let (code, log) = end(child);
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains(" from 127.0.0.1 read error: "), "{log}");
+}
+
+/// Replies to what came in one piece go out in one piece: a socket that keeps writes apart counts them.
+#[test]
+fn pipelined_replies_share_a_write() {
+    const COMMANDS: usize = 50;
+    let home = home();
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    let mut command = Command::new(program("smtpd"));
+    command.current_dir(home.path()).env_clear().env("CONTROLDIR", home.control()).env("TCPREMOTEIP", "10.1.2.3");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::from(theirs)).stderr(Stdio::null()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut packet = [0; 65_536];
+    let mut next = || {
+        let length = recv(ours.as_raw_fd(), &mut packet, MsgFlags::empty()).unwrap();
+        String::from_utf8(packet[..length].to_vec()).unwrap()
+    };
+    assert!(next().starts_with("220 mx.test "));
+    input.write_all("NOOP\r\n".repeat(COMMANDS).as_bytes()).unwrap();
+    assert_eq!(next(), "250 ok\r\n".repeat(COMMANDS));
+    input.write_all(b"MAIL FROM:<a@b.c>\r\nRCPT TO:<u@far.example>\r\nRSET\r\nQUIT\r\n").unwrap();
+    let replies = next();
+    assert_eq!(replies.lines().count(), 4, "{replies}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// The queue program gets no descriptor of the connection, nor what we wait with, and all signals as usual.
+#[test]
+fn the_queue_program_inherits_nothing_of_ours() {
     let home = home();
     let (stream, child) = start(&home);
     let mut smtp = Client::new(stream);
@@ -144,4 +187,14 @@ fn the_queue_program_inherits_no_descriptor() {
     assert!(descriptors.iter().any(|line| line.contains(" 0 -> pipe:")), "{descriptors:#?}");
     let ours = descriptors.iter().find(|line| line.contains("socket:") || line.contains("anon_inode:"));
     assert_eq!(ours, None);
+    let status = &deliveries.first().unwrap().status;
+    let signals = |name: &str| {
+        let line = status.iter().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    let usual = [Signal::SIGTERM, Signal::SIGPIPE, Signal::SIGCHLD, Signal::SIGALRM, Signal::SIGHUP];
+    for signal in usual {
+        let bit = 1 << (signal as u32 - 1);
+        assert_eq!((signals("SigBlk:") & bit, signals("SigIgn:") & bit), (0, 0), "{signal} is blocked or ignored");
+    }
 }

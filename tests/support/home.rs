@@ -37,6 +37,8 @@ pub struct Delivery {
     pub arguments: Vec<String>,
     pub environment: Vec<String>,
     pub descriptors: Vec<String>,
+    /// Of /proc/PID/status, `SigBlk: 0000000000000000` and the like.
+    pub status: Vec<String>,
     pub directory: String,
     /// It came to its end, nobody killed or left it.
     pub finished: bool,
@@ -136,6 +138,7 @@ fn delivery(at: &Path) -> Delivery {
         arguments: lines("arguments"),
         environment: lines("environment"),
         descriptors: lines("descriptors"),
+        status: lines("status"),
         directory: lines("directory").join(""),
         finished: at.join("finished").exists(),
     }

@@ -10,6 +10,7 @@ here=$QUEUE_HOME/queued/$n
 pwd >"$here/directory"
 env >"$here/environment"
 ls -l /proc/$$/fd >"$here/descriptors"
+while read -r name value; do echo "$name $value"; done </proc/$$/status >"$here/status"
 for argument; do printf '%s\n' "$argument"; done >"$here/arguments"
 : >"$here/envelope"
 if [ $reads = yes ]; then
