@@ -1,5 +1,5 @@
 //! Replays what the classic tcprules, tcprulescheck and qmail-cdb were seen to do, through our programs.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 #[path = "support/tools.rs"]

@@ -77,7 +77,7 @@ impl<'s> Lookups<'s> {
             Ok(Host::No) => Ok(Answer::No),
             Ok(Host::Listed(line)) => Ok(entry("rcpthosts", Some(line))),
             Ok(Host::Compiled) => Ok(entry("morercpthosts.cdb", None)),
-            Err(undecided @ Undecided::Compiled { .. }) => Err(failed("morercpthosts.cdb", undecided)),
+            Err(undecided) if is_compiled(&undecided) => Err(failed("morercpthosts.cdb", undecided)),
             Err(undecided) => Err(failed("rcpthosts", undecided)),
         }
     }
@@ -92,6 +92,10 @@ impl<'s> Lookups<'s> {
             Ok(Match::No) => Ok(Answer::No),
             Ok(Match::Yes { line: Some(line), .. }) => Ok(entry("relaymailfrom", Some(line))),
             Ok(Match::Yes { line: None, .. }) => Ok(entry("relaymailfrom.cdb", None)),
+            Err(undecided) if is_compiled(&undecided) => match failed("relaymailfrom.cdb", undecided) {
+                LookupFailed::Unreadable { file, path, error } => Err(LookupFailed::Compiled { file, path, error }),
+                other => Err(other),
+            },
             Err(undecided) => Err(failed("relaymailfrom", undecided)),
         };
         self.sender = Some((sender.to_vec(), answer.clone()));
@@ -122,6 +126,15 @@ fn keyed(file: &'static str, found: Result<Found, Undecided>) -> Result<Answer, 
 
 fn entry(file: &'static str, line: Option<u32>) -> Answer {
     Answer::Yes(Evidence { file, line, suffix: Vec::new() })
+}
+
+/// Whether it is the compiled list that cannot be asked.
+fn is_compiled(undecided: &Undecided) -> bool {
+    match undecided {
+        Undecided::Unreadable(unreadable) => unreadable.path.extension().is_some_and(|extension| extension == "cdb"),
+        Undecided::Compiled { .. } => true,
+        Undecided::Expression { .. } => false,
+    }
 }
 
 fn failed(file: &'static str, undecided: Undecided) -> LookupFailed {

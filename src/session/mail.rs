@@ -63,7 +63,6 @@ fn refusal_line(sender: &[u8], reason: &Reason, control: &crate::control::Contro
         | Reason::RelayClientVariable
         | Reason::Granted(_)
         | Reason::Probe
-        | Reason::Syntax
         | Reason::NoRelay
         | Reason::LookupFailed(_) => [b"Invalid SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),
     }

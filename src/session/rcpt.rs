@@ -95,8 +95,7 @@ fn refusal_line(sender: &[u8], recipient: &[u8], argument: &[u8], reason: &Reaso
         | Reason::OwnDomain(_)
         | Reason::RelayClientVariable
         | Reason::Granted(_)
-        | Reason::Probe
-        | Reason::Syntax => {
+        | Reason::Probe => {
             [b"Invalid RECIPIENT address: MAIL from <", sender.as_slice(), b"> RCPT <", &recipient, b">"].concat()
         }
     }
