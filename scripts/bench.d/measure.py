@@ -146,11 +146,11 @@ def at_most_ratio(name, unit, ours, theirs, limit):
 
 
 def make_home(name, rcpthosts):
-    """A home directory whose control files both daemons read."""
+    """A home directory whose control files both daemons read; names of one length, for a path costs instructions too."""
     home = f"{WORK}/{name}"
     shutil.rmtree(home, ignore_errors=True)
     os.makedirs(f"{home}/control")
-    for file, lines in {"me": [HOST], "locals": [DOMAIN], "rcpthosts": rcpthosts}.items():
+    for file, lines in {"me": [HOST], "rcpthosts": rcpthosts}.items():
         with open(f"{home}/control/{file}", "w", encoding="ascii") as control:
             control.write("".join(line + "\n" for line in lines))
     return home
@@ -312,7 +312,7 @@ def microseconds_per_rcpt(daemon, home, recipient, code):
 
 
 def recipients(small):
-    big = make_home("big", [f"d{number}.example" for number in range(100_000)])
+    big = make_home("large", [f"d{number}.example" for number in range(100_000)])
     more = f"{big}/control/morercpthosts"
     with open(more, "w", encoding="ascii") as domains:
         domains.writelines(f"m{number}.example\n" for number in range(1_000_000))

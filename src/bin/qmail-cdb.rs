@@ -18,6 +18,8 @@ use postern::cdb::{
     replace::{InstallError, Replacement},
 };
 use postern::client::cause::shown;
+use postern::control::environment::Environment;
+use postern::control::load::Places;
 use postern::errno::words;
 use postern::last_words::{permanent, temporary};
 
@@ -42,9 +44,11 @@ fn main() -> ExitCode {
         Err(asked) if matches!(asked.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => asked.exit(),
         Err(_) => return permanent(&[b"qmail-cdb: usage: qmail-cdb [-m] NAME, or qmail-cdb -r [-m] [NAME]"]),
     };
+    // Where nothing is configured and nothing exists, the message names where we looked.
+    let places = Places::find(&Environment::of_process()).unwrap_or_default();
     let (directory, keys) = match args.recipients {
-        true => (system_dir().join("users"), Keys::ColonEntry),
-        false => (control_dir(), Keys::Entry),
+        true => (places.working.join("users"), Keys::ColonEntry),
+        false => (places.control, Keys::Entry),
     };
     let name = args.name.unwrap_or_else(|| OsString::from("recipients"));
     let failed = |failure: Failure| temporary(&[b"qmail-cdb: fatal: ", failure.to_string().as_bytes()]);
@@ -105,26 +109,4 @@ fn with(name: &OsStr, suffix: &str) -> PathBuf {
     let mut name = name.to_os_string();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// `CONTROLDIR`; or `control` in `SYSCONFDIR`; or the first usual place that exists.
-fn control_dir() -> PathBuf {
-    if let Some(directory) = variable("CONTROLDIR") {
-        return directory;
-    }
-    if let Some(directory) = variable("SYSCONFDIR") {
-        return directory.join("control");
-    }
-    let usual = ["/etc/indimail/control", "/var/qmail/control"].map(PathBuf::from);
-    let [first, _] = &usual;
-    usual.iter().find(|directory| directory.is_dir()).unwrap_or(first).clone()
-}
-
-fn system_dir() -> PathBuf {
-    variable("SYSCONFDIR").unwrap_or_else(|| PathBuf::from("/etc/indimail"))
-}
-
-fn variable(name: &str) -> Option<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "needed before the settings can be found")]
-    env::var_os(name).map(PathBuf::from)
 }

@@ -12,6 +12,7 @@ pub mod undecided;
 pub mod wildmat;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 
 use crate::control::Setup;
 use crate::control::load::read_list;
@@ -77,7 +78,10 @@ impl<'s> Lookups<'s> {
             Ok(Host::No) => Ok(Answer::No),
             Ok(Host::Listed(line)) => Ok(entry("rcpthosts", Some(line))),
             Ok(Host::Compiled) => Ok(entry("morercpthosts.cdb", None)),
-            Err(undecided) if is_compiled(&undecided) => Err(failed("morercpthosts.cdb", undecided)),
+            Err(Undecided::Unreadable(unreadable)) if is_compiled(&unreadable.path) => {
+                Err(failed("morercpthosts.cdb", unreadable.into()))
+            }
+            Err(undecided @ Undecided::Compiled { .. }) => Err(failed("morercpthosts.cdb", undecided)),
             Err(undecided) => Err(failed("rcpthosts", undecided)),
         }
     }
@@ -92,10 +96,10 @@ impl<'s> Lookups<'s> {
             Ok(Match::No) => Ok(Answer::No),
             Ok(Match::Yes { line: Some(line), .. }) => Ok(entry("relaymailfrom", Some(line))),
             Ok(Match::Yes { line: None, .. }) => Ok(entry("relaymailfrom.cdb", None)),
-            Err(undecided) if is_compiled(&undecided) => match failed("relaymailfrom.cdb", undecided) {
-                LookupFailed::Unreadable { file, path, error } => Err(LookupFailed::Compiled { file, path, error }),
-                other => Err(other),
-            },
+            Err(Undecided::Compiled { path, error }) => Err(compiled("relaymailfrom.cdb", path, &error)),
+            Err(Undecided::Unreadable(unreadable)) if is_compiled(&unreadable.path) => {
+                Err(compiled("relaymailfrom.cdb", unreadable.path, &unreadable.error))
+            }
             Err(undecided) => Err(failed("relaymailfrom", undecided)),
         };
         self.sender = Some((sender.to_vec(), answer.clone()));
@@ -128,13 +132,12 @@ fn entry(file: &'static str, line: Option<u32>) -> Answer {
     Answer::Yes(Evidence { file, line, suffix: Vec::new() })
 }
 
-/// Whether it is the compiled list that cannot be asked.
-fn is_compiled(undecided: &Undecided) -> bool {
-    match undecided {
-        Undecided::Unreadable(unreadable) => unreadable.path.extension().is_some_and(|extension| extension == "cdb"),
-        Undecided::Compiled { .. } => true,
-        Undecided::Expression { .. } => false,
-    }
+fn is_compiled(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "cdb")
+}
+
+fn compiled(file: &'static str, path: PathBuf, error: &dyn std::error::Error) -> LookupFailed {
+    LookupFailed::Compiled { file, path, error: error.to_string() }
 }
 
 fn failed(file: &'static str, undecided: Undecided) -> LookupFailed {

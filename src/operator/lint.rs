@@ -3,7 +3,7 @@
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cdb::read::{Cdb, CdbError};
 use crate::client::rules::{Item, items};
@@ -140,12 +140,10 @@ fn lint_cdb(path: &Path) -> Vec<Finding> {
         findings.push(Finding::error(path, format!("is damaged ({error}): make it again")));
     }
     let source = path.with_extension("");
-    let changed = |path: &PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    if let (Some(source_time), Some(time)) = (changed(&source), changed(&path.to_path_buf())) {
-        if source_time > time {
-            let text = format!("is older than {}: make it again", source.display());
-            findings.push(Finding::warning(path, text));
-        }
+    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    // Without a source nothing is newer.
+    if changed(&source) > changed(path) {
+        findings.push(Finding::warning(path, format!("is older than {}: make it again", source.display())));
     }
     findings
 }

@@ -94,7 +94,7 @@ fn is_prefix(key: &str) -> bool {
     let Some(octets) = key.strip_suffix('.') else { return false };
     let octets: Vec<&str> = octets.split('.').collect();
     let plain = |octet: &&str| octet.parse::<u8>().is_ok_and(|number| number.to_string() == **octet);
-    octets.len() <= 3 && octets.iter().all(|octet| plain(&octet))
+    octets.len() <= 3 && octets.iter().all(plain)
 }
 
 fn of_relaydomains(entry: &Entry<'_>) -> Option<String> {

@@ -125,11 +125,9 @@ impl Program {
 
     /// Gives it more of the message. A program that does not read on has failed; its exit status will tell.
     pub fn write(&mut self, text: &[u8]) {
-        if let Some(message) = &self.message {
-            if write_all(message, text).is_err() {
-                self.message = None;
-                self.complete = false;
-            }
+        if self.message.as_ref().is_some_and(|message| write_all(message, text).is_err()) {
+            self.message = None;
+            self.complete = false;
         }
     }
 
