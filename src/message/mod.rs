@@ -69,15 +69,14 @@ impl Content {
         }
         let mut settled = self.unstuff.take(buffer);
         self.octets = self.octets.saturating_add(settled.text.len() as u64);
-        if self.flaw.is_none() {
-            self.flaw = self.flaw_so_far();
-        }
+        self.flaw = self.flaw_so_far();
         if self.flaw.is_some() {
             settled.text = 0..0;
         }
         settled
     }
 
+    /// A loop is said first, however the content was cut; a flaw never goes away.
     fn flaw_so_far(&self) -> Option<Flaw> {
         if self.hops.count_so_far() >= self.limits.hops_max {
             return Some(Flaw::TooManyHops);
@@ -123,5 +122,17 @@ mod tests {
     fn a_looping_message_is_not_stored() {
         let (text, content) = taken(LIMITS, b"Received: a\r\nDelivered-To: b\r\n\r\n.\r\n");
         assert_eq!((text.as_slice(), content.flaw()), (b"".as_slice(), Some(Flaw::TooManyHops)));
+    }
+
+    #[test]
+    fn a_loop_is_said_before_the_size_however_the_content_is_cut() {
+        let text = b"Received: a\r\nDelivered-To: b\r\n\r\n.\r\n";
+        for step in 1..text.len() {
+            let mut content = Content::new(LIMITS);
+            for chunk in text.chunks(step) {
+                content.take(&mut [&[0; Content::HEADROOM], chunk].concat());
+            }
+            assert_eq!(content.flaw(), Some(Flaw::TooManyHops), "in chunks of {step}");
+        }
     }
 }
