@@ -34,9 +34,9 @@ impl Log {
             self.pending.extend_from_slice(&self.prefix);
             self.pending.extend_from_slice(line.as_ref());
             self.pending.push(b'\n');
-        }
-        if self.pending.len() > PENDING_OCTETS_MAX {
-            self.flush();
+            if self.pending.len() > PENDING_OCTETS_MAX {
+                self.flush();
+            }
         }
     }
 
