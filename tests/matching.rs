@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use postern::cdb::list::{self, Keys};
 use postern::cdb::make::Maker;
 use postern::control::text;
 use postern::lookup::address::{AddressList, Match, Syntax};
+use postern::lookup::compile::{self, Keys};
 use postern::lookup::ere::{Expression, Subject};
 use postern::lookup::hosts::{Host, Hosts};
 use postern::lookup::keyed::KeyedList;
@@ -336,7 +336,7 @@ fn rcpthosts(replay: &mut Replay, _: usize, entry: &Value) {
 
 fn compile(text: &str, path: &Path) {
     let mut maker = Maker::new(File::create(path).unwrap());
-    list::compile(text.as_bytes(), Keys::Entry, &mut maker).unwrap();
+    compile::compile(text.as_bytes(), Keys::Entry, &mut maker).unwrap();
     maker.finish().unwrap();
 }
 

@@ -5,7 +5,7 @@ use std::{
     ffi::{OsStr, OsString},
     fmt,
     fs::{self, File, Permissions},
-    io::{self, BufReader},
+    io,
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -13,7 +13,6 @@ use std::{
 
 use clap::{Parser, error::ErrorKind};
 use postern::cdb::{
-    list::{self, Keys, ListError},
     make::Maker,
     replace::{InstallError, Replacement},
 };
@@ -22,6 +21,7 @@ use postern::control::environment::Environment;
 use postern::control::load::Places;
 use postern::errno::words;
 use postern::last_words::{permanent, temporary};
+use postern::lookup::compile::{Keys, ListError, compile as compile_list};
 
 /// Compiles the list NAME of the control directory into NAME.cdb.
 #[derive(Parser)]
@@ -90,7 +90,7 @@ fn compile(name: &Path, keys: Keys) -> Result<(), Failure> {
     replacement.file().set_permissions(Permissions::from_mode(0o644)).map_err(unwritten)?;
 
     let mut maker = Maker::new(replacement.file());
-    let made = list::compile(BufReader::new(list), keys, &mut maker);
+    let made = compile_list(list, keys, &mut maker);
     made.and_then(|()| maker.finish().map(drop).map_err(ListError::Make)).map_err(|error| match error {
         ListError::Read(error) => Failure::new("read", name, error),
         ListError::Make(error) => Failure { doing: "write to", path: tmp.clone(), why: error.to_string() },

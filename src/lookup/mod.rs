@@ -1,6 +1,7 @@
 //! Answers policy's questions: lists and compiled lists of the control directory.
 
 pub mod address;
+pub mod compile;
 mod compiled;
 pub mod ere;
 mod ere_set;

@@ -68,7 +68,8 @@ fn after_first(text: &[u8], byte: u8) -> Option<&[u8]> {
 
 fn unbracketed(argument: &[u8]) -> Result<&[u8], Malformed> {
     let text = after_first(argument, b':').ok_or(Malformed)?;
-    let text = text.trim_ascii_start();
+    let spaces = text.iter().take_while(|&&byte| byte == b' ').count();
+    let text = text.get(spaces..).unwrap_or_default();
     if text.is_empty() { Err(Malformed) } else { Ok(text) }
 }
 
@@ -120,6 +121,7 @@ mod tests {
             (b"FROM", None),
             (b"FROM:", None),
             (b"FROM:  ", None),
+            (b"FROM: \ta@b", None),
             (b"FROM:<a\nb@c>", None),
             (b"FROM:<a\x7fb@c>", None),
         ];

@@ -1,0 +1,77 @@
+//! tcprules lines: what is read is what is written, and what is refused has a reason that can be shown.
+
+use std::io::Cursor;
+
+use postern::cdb::make::Maker;
+use postern::cdb::read::Cdb;
+use postern::client::rule::{Action, Change, Line, Rule, parse};
+use postern::client::rules::{CompileError, Item, Manner, compile, describe, items};
+
+/// Longer files are cut here: a line can make 256 records.
+const RULES_OCTETS_MAX: usize = 400;
+
+/// A file of rules, line by line and as a whole.
+pub fn rule(input: &[u8]) {
+    let input = &input[..input.len().min(RULES_OCTETS_MAX)];
+    let mut records = Vec::new();
+    let mut wrong_line = None;
+    for (number, line) in input.split(|byte| *byte == b'\n').enumerate() {
+        match parse(line) {
+            Ok(Line::Blank | Line::NoColon) => {}
+            Ok(Line::Rule(rule)) => records.extend(records_of(&rule, line)),
+            Err(cause) => {
+                presentable(&cause.to_string());
+                wrong_line = Some(number as u64 + 1);
+                break;
+            }
+        }
+    }
+    let mut maker = Maker::new(Cursor::new(Vec::new()));
+    match compile(input, Manner::Classic, &mut maker, |_, _, doubt| presentable(&doubt.to_string())) {
+        Ok(()) => {
+            assert_eq!(wrong_line, None);
+            let cdb = Cdb::new(super::file_of(maker.finish().unwrap().get_ref())).unwrap();
+            let made: Vec<_> = cdb.iter(usize::MAX).map(Result::unwrap).collect();
+            assert_eq!(made, records);
+            for (key, _) in &records {
+                let first = records.iter().find(|(earlier, _)| earlier == key).map(|(_, value)| value);
+                assert_eq!(cdb.get(key, usize::MAX).unwrap().as_ref(), first);
+            }
+        }
+        Err(CompileError::Line { number, .. }) => assert_eq!(Some(number), wrong_line),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+fn records_of(rule: &Rule<'_>, line: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    if let Some(doubt) = rule.doubt() {
+        presentable(&doubt.to_string());
+    }
+    let mut value = Vec::new();
+    rule.write_value(&mut value);
+    // A NUL in a line ends an item early; then the items are others, as for the classic tool.
+    if !line.contains(&0) {
+        let written: Vec<String> = items(&value).map(|item| format!("{item:?}")).collect();
+        let deny = matches!(rule.action, Action::Deny).then(|| format!("{:?}", Item::Deny));
+        let changes = rule.changes.iter().map(|change| match change {
+            Change::Set { name, value } => format!("{:?}", Item::Set(&[name, b"=".as_slice(), value].concat())),
+            Change::Unset { name } => format!("{:?}", Item::Unset(name)),
+        });
+        assert_eq!(written, deny.into_iter().chain(changes).collect::<Vec<_>>());
+    }
+    let mut records = Vec::new();
+    let mut keep = |key: &[u8]| -> Result<(), ()> {
+        records.push((key.to_vec(), value.clone()));
+        Ok(())
+    };
+    rule.address.keys(&mut Vec::new(), &mut keep).unwrap();
+    assert!((1..=256).contains(&records.len()));
+    let told = describe(records.first());
+    assert!(told.ends_with(b"allow connection\n") || told.ends_with(b"deny connection\n"));
+    records
+}
+
+/// What an operator reads is one line and does not upset the terminal.
+fn presentable(text: &str) {
+    assert!(!text.is_empty() && !text.chars().any(char::is_control), "{text:?}");
+}
