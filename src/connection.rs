@@ -43,7 +43,7 @@ impl From<Broken> for Ended {
 /// Serves the client on descriptors 0 and 1 and returns the exit code: 0 after QUIT, else 1.
 #[must_use]
 pub fn serve(setup: &Setup) -> u8 {
-    let log = Log::new(&setup.client.address_text);
+    let mut log = Log::new(&setup.client.address_text);
     let wire = match Wire::new(&setup.control) {
         Ok(wire) => wire,
         Err(error) => {
@@ -87,11 +87,15 @@ impl Connection<'_> {
             let then = self.take_turn(turn)?;
             turn = match then {
                 Then::Listen => {
+                    if !self.wire.has_line() {
+                        self.log.flush();
+                    }
                     let lookups = &mut self.lookups;
                     self.session.hear(self.wire.line()?, &mut |question| lookups.answer(question))
                 }
                 Then::Receive(delivery) => self.receive(delivery)?,
                 Then::Close { exit } => {
+                    self.log.flush();
                     self.wire.flush()?;
                     return Ok(exit);
                 }
@@ -103,6 +107,7 @@ impl Connection<'_> {
     fn take_turn(&mut self, turn: Turn) -> Result<Then, Broken> {
         self.log.lines(&turn.log);
         if turn.delay_seconds > 0 {
+            self.log.flush();
             self.wire.pause(Duration::from_secs(turn.delay_seconds.into()))?;
         }
         if !matches!(turn.then, Then::Receive(_)) {
@@ -132,6 +137,7 @@ impl Connection<'_> {
                 return Ok(self.session.settle(&delivery, 0, &Outcome::NotStarted(error.to_string()), now_seconds()));
             }
         };
+        self.log.flush();
         self.wire.say(&reply::GO_AHEAD)?;
         program.write(&self.session.trace_header(&delivery, &rfc5322(now_seconds())));
         let control = &self.setup.control;
@@ -191,11 +197,13 @@ impl Connection<'_> {
             Ended::Broken(Broken::Terminated) => {
                 let turn = self.session.terminated();
                 self.log.lines(&turn.log);
+                self.log.flush();
                 self.wire.say_last(&turn.reply);
                 return;
             }
         };
         self.log.lines(&[line]);
+        self.log.flush();
         if let Some(words) = words {
             self.wire.say_last(&words);
         }

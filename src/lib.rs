@@ -23,6 +23,8 @@ pub mod queue;
 
 pub mod log;
 
+pub mod operator;
+
 pub mod errno;
 pub mod last_words;
 pub mod lines;

@@ -2,10 +2,14 @@
 
 use std::io::Write;
 
+/// Lines that wait for one write are written when they reach this.
+const PENDING_OCTETS_MAX: usize = 16_384;
+
 /// The log of one connection: every line begins with our name, our pid and the client's address, as log readers know it.
 #[derive(Debug)]
 pub struct Log {
     prefix: Vec<u8>,
+    pending: Vec<u8>,
 }
 
 impl Log {
@@ -13,26 +17,40 @@ impl Log {
     #[must_use]
     pub fn new(address_text: &[u8]) -> Self {
         let prefix = format!("qmail-smtpd: pid {} from ", std::process::id()).into_bytes();
-        Self { prefix: [&prefix, crate::smtp::printable::loggable(address_text).as_slice(), b" "].concat() }
+        let prefix = [&prefix, crate::smtp::printable::loggable(address_text).as_slice(), b" "].concat();
+        Self { prefix, pending: Vec::new() }
     }
 
     /// A log for a client that is not known yet.
     #[must_use]
     pub fn without_client() -> Self {
-        Self { prefix: format!("qmail-smtpd: pid {} ", std::process::id()).into_bytes() }
+        let prefix = format!("qmail-smtpd: pid {} ", std::process::id()).into_bytes();
+        Self { prefix, pending: Vec::new() }
     }
 
-    /// Writes lines in one go; a log that cannot be written is no reason to stop.
-    pub fn lines<T: AsRef<[u8]>>(&self, lines: &[T]) {
-        if lines.is_empty() {
-            return;
-        }
-        let mut text = Vec::with_capacity(lines.len() * 160);
+    /// Adds lines; they are written before we wait for anything, so that a batch of commands costs one write.
+    pub fn lines<T: AsRef<[u8]>>(&mut self, lines: &[T]) {
         for line in lines {
-            text.extend_from_slice(&self.prefix);
-            text.extend_from_slice(line.as_ref());
-            text.push(b'\n');
+            self.pending.extend_from_slice(&self.prefix);
+            self.pending.extend_from_slice(line.as_ref());
+            self.pending.push(b'\n');
+            if self.pending.len() > PENDING_OCTETS_MAX {
+                self.flush();
+            }
         }
-        let _ = std::io::stderr().write_all(&text);
+    }
+
+    /// Writes what was added; a log that cannot be written is no reason to stop.
+    pub fn flush(&mut self) {
+        if !self.pending.is_empty() {
+            let _ = std::io::stderr().write_all(&self.pending);
+            self.pending.clear();
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.flush();
     }
 }

@@ -159,6 +159,12 @@ impl Wire {
         }
     }
 
+    /// Whether a whole line has been read already, so that [`Self::line`] need not wait.
+    #[must_use]
+    pub fn has_line(&self) -> bool {
+        memchr::memchr(b'\n', self.buffer.get(self.start..self.end).unwrap_or_default()).is_some()
+    }
+
     /// The octets that were read and not used, with [`Content::HEADROOM`] in front.
     pub fn window(&mut self) -> &mut [u8] {
         let start = self.start - Content::HEADROOM;

@@ -1,5 +1,5 @@
 //! tcprules, tcprulescheck and qmail-cdb where the observations end: mistakes, crashes, the stock tools beside ours.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 #[path = "support/tools.rs"]
@@ -217,7 +217,7 @@ fn a_killed_build_leaves_a_whole_cdb() {
             // Some are killed while they read, some while they write and rename.
             let share = if round % 3 == 0 { rules.len() / 60 * round as usize } else { rules.len() };
             stdin.write_all(&rules[..share]).unwrap();
-            let open = if share < rules.len() { Some(stdin) } else { None };
+            let open = Some(stdin).filter(|_| share < rules.len());
             thread::sleep(Duration::from_micros(u64::from(round) * 100));
             let _ = child.kill();
             drop(open);
@@ -227,7 +227,8 @@ fn a_killed_build_leaves_a_whole_cdb() {
         reader.join().unwrap();
         killed
     });
-    assert!(killed > 0, "no run was killed in time");
+    assert!(killed >= 20, "only {killed} runs were killed in time");
+    println!("{killed} of 60 runs were killed before they ended");
     assert!(tcprules(dir.path(), b":deny\n").status.success());
     assert_eq!(names(dir.path()), ["rules.cdb"]);
     assert_eq!(check(dir.path(), &[]), "rule :\ndeny connection\n");

@@ -1,5 +1,5 @@
 //! Replays what the classic tcprules, tcprulescheck and qmail-cdb were seen to do, through our programs.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 #[path = "support/tools.rs"]
@@ -27,7 +27,7 @@ enum Instead {
 }
 use Instead::{Refuse, Store, Warn};
 
-/// Every rule file that we treat otherwise than the classic tool, why, and how.
+/// D37: every rule file that we treat otherwise than the classic tool, why, and how.
 const RULES_DIFFER: &[(&str, &str, Instead)] = &[
     // A line without a colon is taken with a warning.
     ("indented-comment", "no colon", Warn("standard input:1: a line without a colon is ignored")),
@@ -226,7 +226,7 @@ fn assert_strict_refuses(name: &str, rules: &[u8]) {
     assert!(names(dir.path()).is_empty(), "{name}");
 }
 
-/// Command lines of tcprules that end otherwise: why, our stderr if it is another, files and modes afterwards.
+/// D37: command lines of tcprules that end otherwise: why, our stderr if it is another, files and modes afterwards.
 type Ending = (&'static str, &'static str, Option<&'static str>, &'static [(&'static str, u32)]);
 const COMMANDS_DIFFER: &[Ending] = &[
     ("target in a missing directory", "the temporary file is removed", None, &[]),
@@ -353,7 +353,7 @@ fn tcprulescheck_command_lines() {
         }
         let env: Vec<_> = case["env"].as_object().unwrap().iter().map(|(k, v)| (k.as_str(), text(v))).collect();
         let output = run(dir.path(), &argv, &env, Stdio::null());
-        // The classic tool crashes on a directory.
+        // D38: the classic tool crashes on a directory.
         let (exit, said) = match name {
             "a directory" => (Some(111), "tcprulescheck: fatal: unable to read dd: is a directory\n"),
             _ => (case["exit"].as_i64(), text(&case["stderr"])),

@@ -5,7 +5,7 @@ use std::{
     ffi::{OsStr, OsString},
     fmt,
     fs::{self, File, Permissions},
-    io::{self, BufReader},
+    io,
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -13,13 +13,15 @@ use std::{
 
 use clap::{Parser, error::ErrorKind};
 use postern::cdb::{
-    list::{self, Keys, ListError},
     make::Maker,
     replace::{InstallError, Replacement},
 };
 use postern::client::cause::shown;
+use postern::control::environment::Environment;
+use postern::control::load::Places;
 use postern::errno::words;
 use postern::last_words::{permanent, temporary};
+use postern::lookup::compile::{Keys, ListError, compile as compile_list};
 
 /// Compiles the list NAME of the control directory into NAME.cdb.
 #[derive(Parser)]
@@ -42,9 +44,11 @@ fn main() -> ExitCode {
         Err(asked) if matches!(asked.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => asked.exit(),
         Err(_) => return permanent(&[b"qmail-cdb: usage: qmail-cdb [-m] NAME, or qmail-cdb -r [-m] [NAME]"]),
     };
+    // Where nothing is configured and nothing exists, the message names where we looked.
+    let places = Places::find(&Environment::of_process()).unwrap_or_default();
     let (directory, keys) = match args.recipients {
-        true => (system_dir().join("users"), Keys::ColonEntry),
-        false => (control_dir(), Keys::Entry),
+        true => (places.working.join("users"), Keys::ColonEntry),
+        false => (places.control, Keys::Entry),
     };
     let name = args.name.unwrap_or_else(|| OsString::from("recipients"));
     let failed = |failure: Failure| temporary(&[b"qmail-cdb: fatal: ", failure.to_string().as_bytes()]);
@@ -86,7 +90,7 @@ fn compile(name: &Path, keys: Keys) -> Result<(), Failure> {
     replacement.file().set_permissions(Permissions::from_mode(0o644)).map_err(unwritten)?;
 
     let mut maker = Maker::new(replacement.file());
-    let made = list::compile(BufReader::new(list), keys, &mut maker);
+    let made = compile_list(list, keys, &mut maker);
     made.and_then(|()| maker.finish().map(drop).map_err(ListError::Make)).map_err(|error| match error {
         ListError::Read(error) => Failure::new("read", name, error),
         ListError::Make(error) => Failure { doing: "write to", path: tmp.clone(), why: error.to_string() },
@@ -105,26 +109,4 @@ fn with(name: &OsStr, suffix: &str) -> PathBuf {
     let mut name = name.to_os_string();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// `CONTROLDIR`; or `control` in `SYSCONFDIR`; or the first usual place that exists.
-fn control_dir() -> PathBuf {
-    if let Some(directory) = variable("CONTROLDIR") {
-        return directory;
-    }
-    if let Some(directory) = variable("SYSCONFDIR") {
-        return directory.join("control");
-    }
-    let usual = ["/etc/indimail/control", "/var/qmail/control"].map(PathBuf::from);
-    let [first, _] = &usual;
-    usual.iter().find(|directory| directory.is_dir()).unwrap_or(first).clone()
-}
-
-fn system_dir() -> PathBuf {
-    variable("SYSCONFDIR").unwrap_or_else(|| PathBuf::from("/etc/indimail"))
-}
-
-fn variable(name: &str) -> Option<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "needed before the settings can be found")]
-    env::var_os(name).map(PathBuf::from)
 }

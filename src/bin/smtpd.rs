@@ -3,12 +3,14 @@
 #![no_main]
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 
 use postern::connection;
 use postern::control::Setup;
 use postern::control::environment::Environment;
 use postern::control::load::{LoadError, Places};
+use postern::control::summary::summary;
 
 /// The C entry point instead of Rust's, whose preparations (a look at /proc/self/maps, handlers for stack overflow) cost a
 /// connection more instructions than greeting and good-bye together. We need none of them: SIGPIPE is blocked by the wire,
@@ -19,16 +21,33 @@ pub extern "C" fn main(_: libc::c_int, _: *const *const libc::c_char) -> libc::c
     run().into()
 }
 
-/// `smtpd [hostname authprog [arg...]]`, as the original; `-v` shows the settings.
+const USAGE: &str = "\
+usage: smtpd [hostname authprog [arg ...]]
+       smtpd -v
+
+Serves one SMTP connection on standard input and output; started by tcpserver, inetd or systemd.
+  -v, --version   show version, features, control files and environment
+  -h, --help      show this
+
+smtpd(8) is the manual. `postern explain` tells what smtpd would decide, `postern settings` what it reads.
+";
+
+/// The original's argv: a name for this host, and the programs that check passwords.
 fn run() -> u8 {
     let environment = Environment::of_process();
     let first = std::env::args_os().nth(1).map(OsString::into_vec).unwrap_or_default();
+    if matches!(first.as_slice(), b"-h" | b"--help") {
+        return show(USAGE);
+    }
     let places = match Places::find(&environment) {
         Ok(places) => places,
         Err(error) => return connection::cannot_start(&error),
     };
     if let Err(error) = std::env::set_current_dir(&places.working) {
         return connection::cannot_start(&LoadError::Directory { path: places.working, error });
+    }
+    if matches!(first.as_slice(), b"-v" | b"-V" | b"--version") {
+        return show(&summary(&places.control, &environment));
     }
     match Setup::load(environment, &places.control, Some(&first)) {
         Ok(mut setup) => {
@@ -37,4 +56,10 @@ fn run() -> u8 {
         }
         Err(error) => connection::cannot_start(&error),
     }
+}
+
+fn show(text: &str) -> u8 {
+    let mut output = std::io::stdout();
+    let shown = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    u8::from(shown.is_err())
 }

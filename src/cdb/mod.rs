@@ -4,7 +4,6 @@
 //! slots); then the records in input order (length of key, length of data, key, data); then the tables, whose slots
 //! are pairs (hash, position of the record). A slot with position 0 ends a search.
 
-pub mod list;
 pub mod make;
 pub mod read;
 pub mod replace;

@@ -238,3 +238,45 @@ fn is_mapped_prefix(text: &[u8]) -> bool {
     });
     start.eq_ignore_ascii_case(b"::ffff:") && plain && count <= 3
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(address: Address<'_>) -> Vec<String> {
+        let mut keys = Vec::new();
+        let each = |key: &[u8]| -> Result<(), ()> {
+            keys.push(String::from_utf8(key.to_vec()).unwrap());
+            Ok(())
+        };
+        address.keys(&mut Vec::new(), each).unwrap();
+        keys
+    }
+
+    #[test]
+    fn networks_are_checked() {
+        for good in ["10.0.0.0/8", "10/8", "0.0.0.0/0", "1.2.3.4/32", "192.0.2.192/26", "=a/9", "joe@10.0.0.0/8", "x/y"]
+        {
+            assert!(Address::parse(good.as_bytes()).is_ok(), "{good}");
+        }
+        for bad in ["10.0.0.1/8", "1.2.3.4/0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/8/8"]
+        {
+            assert!(Address::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ipv6_has_three_forms() {
+        let forms = |text: &'static str| Address::parse_ipv6(text.as_bytes()).map(keys);
+        let upper = "2001:0DB8:0000:0000:0000:0000:0000:0001";
+        let expected = ["2001:db8::1".to_owned(), upper.to_ascii_lowercase(), upper.to_owned()];
+        assert_eq!(forms("2001:DB8:0::1").unwrap(), expected);
+        assert_eq!(forms("j@2001:00:").unwrap(), ["j@2001:0:", "j@2001:0000:"]);
+        assert_eq!(forms("::FFFF:10.1.").unwrap(), ["::ffff:10.1."]);
+        for bad in
+            ["1:", "1:2:3:4:5:6:7:8:", "12345:6:", "g:h:", "::ffff:1.2.3.4.", "::ffff:256.", "::1%eth0", "fe80::/10"]
+        {
+            assert!(forms(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -36,10 +36,8 @@ impl Client {
     pub fn set_address_text(&mut self, text: &[u8]) {
         self.address = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
         self.address_text = text.to_vec();
-        if let Some(IpAddr::V6(address)) = self.address {
-            if let Some(mapped) = address.to_ipv4_mapped() {
-                self.set_address(IpAddr::V4(mapped));
-            }
+        if let Some(mapped) = self.address.filter(|address| address.to_canonical() != *address) {
+            self.set_address(mapped);
         }
     }
 

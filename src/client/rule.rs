@@ -192,3 +192,66 @@ fn around(text: &[u8], at: usize) -> (&[u8], &[u8]) {
     let (before, rest) = text.split_at(at.min(text.len()));
     (before, rest.get(1..).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rule(line: &str) -> Rule<'_> {
+        match parse(line.as_bytes()) {
+            Ok(Line::Rule(rule)) => rule,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_rule_has_address_action_and_changes() {
+        let read = rule("10.2-3.:deny,A=\"x,y\",!B,C=/:allow/\n");
+        assert_eq!(read.address, Address::Range { head: b"10.", low: 2, high: 3, tail: b"." });
+        assert_eq!(read.action, Action::Deny);
+        let changes = [
+            Change::Set { name: b"A", value: b"x,y" },
+            Change::Unset { name: b"B" },
+            Change::Set { name: b"C", value: b":allow" },
+        ];
+        assert_eq!(read.changes, changes);
+        let mut value = Vec::new();
+        read.write_value(&mut value);
+        assert_eq!(value, b"D\0+A=x,y\0-B\0+C=:allow\0");
+    }
+
+    #[test]
+    fn the_address_ends_at_the_first_colon_that_makes_a_rule() {
+        assert_eq!(rule("a:deny,V=\"x:allow\"").address, Address::Text(b"a"));
+        assert_eq!(rule("::1:deny,V=\"x:allow\"").address, Address::Ipv6 { info: b"", ip: "::1".parse().unwrap() });
+        assert_eq!(rule("=h:allow,A=:x:").changes, [Change::Set { name: b"A", value: b"x" }]);
+    }
+
+    #[test]
+    fn lines_without_rules_are_told_apart() {
+        for (line, expected) in
+            [("", Line::Blank), (" \t\n", Line::Blank), ("# a:b", Line::Blank), ("x", Line::NoColon)]
+        {
+            assert_eq!(parse(line.as_bytes()), Ok(expected), "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(line in prop::collection::vec(prop::sample::select(&b":;,=!-./@ \"#allowdeny0129f\0\xe2\x80\x9d"[..]), 0..40)) {
+            match parse(&line) {
+                Ok(Line::Rule(rule)) => {
+                    let mut keys = 0;
+                    let counted = rule.address.keys(&mut Vec::new(), |_| { keys += 1; Ok::<_, ()>(()) });
+                    prop_assert!(counted.is_ok() && (1..=256).contains(&keys));
+                    prop_assert!(line.contains(&b':'));
+                }
+                Ok(Line::NoColon) => prop_assert!(!line.contains(&b':')),
+                Ok(Line::Blank) => {}
+                Err(cause) => prop_assert!(!cause.to_string().contains('\n')),
+            }
+        }
+    }
+}

@@ -12,7 +12,6 @@ pub struct Environment {
 impl Environment {
     /// This process's own environment.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn of_process() -> Self {
         std::env::vars_os().map(|(name, value)| (name.into_vec(), value.into_vec())).collect()
     }

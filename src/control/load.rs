@@ -68,6 +68,13 @@ pub struct Places {
     pub control: PathBuf,
 }
 
+impl Default for Places {
+    /// Where IndiMail would be.
+    fn default() -> Self {
+        Self { working: PathBuf::from("/etc/indimail"), control: PathBuf::from("/etc/indimail/control") }
+    }
+}
+
 impl Places {
     /// Finds the control directory: `CONTROLDIR`; `control` in `SYSCONFDIR`; the first of [`DEFAULT_DIRECTORIES`] that exists.
     ///
@@ -89,7 +96,7 @@ impl Places {
     fn default_place() -> Result<Self, LoadError> {
         let found = DEFAULT_DIRECTORIES.iter().map(PathBuf::from).find(|directory| directory.is_dir());
         found.map(Self::with_control).ok_or_else(|| LoadError::Directory {
-            path: PathBuf::from("/etc/indimail"),
+            path: Self::default().working,
             error: io::Error::from(io::ErrorKind::NotFound),
         })
     }

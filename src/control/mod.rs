@@ -3,6 +3,7 @@
 pub mod environment;
 pub mod load;
 pub mod settings;
+pub mod summary;
 pub mod text;
 
 use std::path::PathBuf;

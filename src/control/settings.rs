@@ -1905,6 +1905,47 @@ const fn packed<const N: usize>(column: Column) -> [Name; N] {
     names
 }
 
+/// The names of all settings as text, a line each: file, space, variable, space, `+` if it works and `-` if not yet.
+///
+/// `smtpd -v` reads this instead of the table, so that the table itself is not in the program.
+pub static LISTING: [u8; listing_octets()] = listing();
+
+const fn listing_octets() -> usize {
+    let mut octets = 0;
+    let mut rows = SETTINGS;
+    while let [setting, rest @ ..] = rows {
+        octets += setting.file.len() + setting.variable.len() + 4;
+        rows = rest;
+    }
+    octets
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated while compiling: a wrong index does not compile")]
+const fn listing() -> [u8; listing_octets()] {
+    let mut text = [b' '; listing_octets()];
+    let mut at = 0;
+    let mut rows = SETTINGS;
+    while let [setting, rest @ ..] = rows {
+        let pair = [setting.file.as_bytes(), setting.variable.as_bytes()];
+        let mut names = pair.as_slice();
+        while let [name, others @ ..] = names {
+            let mut octet = 0;
+            while octet < name.len() {
+                text[at] = name[octet];
+                at += 1;
+                octet += 1;
+            }
+            at += 1;
+            names = others;
+        }
+        text[at] = if matches!(setting.state, State::NotYet(_)) { b'-' } else { b'+' };
+        text[at + 1] = b'\n';
+        at += 2;
+        rows = rest;
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -1921,6 +1962,16 @@ mod tests {
             assert!(!setting.name().is_empty());
             assert!(setting.doc.ends_with('.'), "{}", setting.name());
         }
+    }
+
+    #[test]
+    fn the_listing_has_every_row() {
+        let mut expected = String::new();
+        for setting in SETTINGS {
+            let sign = if matches!(setting.state, State::NotYet(_)) { "-" } else { "+" };
+            expected += &format!("{} {} {sign}\n", setting.file, setting.variable);
+        }
+        assert_eq!(str::from_utf8(&LISTING).unwrap(), expected);
     }
 
     #[test]

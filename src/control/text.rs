@@ -18,9 +18,7 @@ pub struct Entry<'t> {
 /// Lines end at LF and lose trailing blanks and tabs; empty lines and lines that begin with `#` or NUL say nothing.
 /// A NUL inside a line splits it; an empty piece says nothing either.
 pub fn entries(text: &[u8]) -> impl Iterator<Item = Entry<'_>> {
-    Lines { rest: text, start: 0, line: 0 }
-        .filter(|line| !matches!(line.text.first(), None | Some(b'#' | 0)))
-        .flat_map(pieces)
+    Entries { rest: text, start: 0, line: 0, has_nul: memchr::memchr(0, text).is_some(), pieces: None }
 }
 
 /// The value of a one-line control file: its first line without trailing blanks and tabs. `#` is no comment here.
@@ -58,17 +56,42 @@ pub fn unsigned(text: &[u8]) -> Option<u64> {
     Some(leading_digits(text).fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit))))
 }
 
-/// Cuts a text into lines, each without its LF and trailing blanks.
-struct Lines<'t> {
+struct Entries<'t> {
     rest: &'t [u8],
     start: usize,
     line: u32,
+    /// Hardly any list has one; then no line is searched for it.
+    has_nul: bool,
+    /// What is left of a line with NULs.
+    pieces: Option<Entry<'t>>,
 }
 
-impl<'t> Iterator for Lines<'t> {
+impl<'t> Iterator for Entries<'t> {
     type Item = Entry<'t>;
 
     fn next(&mut self) -> Option<Entry<'t>> {
+        loop {
+            if let Some(pieces) = self.pieces {
+                let (piece, rest) = cut(pieces);
+                self.pieces = rest;
+                if !piece.text.is_empty() {
+                    return Some(piece);
+                }
+                continue;
+            }
+            let line = self.next_line()?;
+            match line.text.first() {
+                None | Some(b'#' | 0) => {}
+                Some(_) if self.has_nul => self.pieces = Some(line),
+                Some(_) => return Some(line),
+            }
+        }
+    }
+}
+
+impl<'t> Entries<'t> {
+    /// The next line, without its LF and trailing blanks.
+    fn next_line(&mut self) -> Option<Entry<'t>> {
         if self.rest.is_empty() {
             return None;
         }
@@ -82,18 +105,13 @@ impl<'t> Iterator for Lines<'t> {
     }
 }
 
-/// The parts of a line between its NULs.
-fn pieces(line: Entry<'_>) -> impl Iterator<Item = Entry<'_>> {
-    let mut rest = Some(line);
-    std::iter::from_fn(move || {
-        let whole = rest?;
-        let nul = memchr::memchr(0, whole.text);
-        let (text, behind) = whole.text.split_at_checked(nul.unwrap_or(whole.text.len()))?;
-        rest =
-            nul.map(|nul| Entry { start: whole.start + nul + 1, text: behind.get(1..).unwrap_or_default(), ..whole });
-        Some(Entry { text, ..whole })
-    })
-    .filter(|piece| !piece.text.is_empty())
+/// Cuts an entry in two at its first NUL.
+fn cut(whole: Entry<'_>) -> (Entry<'_>, Option<Entry<'_>>) {
+    let nul = memchr::memchr(0, whole.text);
+    let (text, behind) = whole.text.split_at_checked(nul.unwrap_or(whole.text.len())).unwrap_or_default();
+    let rest =
+        nul.map(|nul| Entry { start: whole.start + nul + 1, text: behind.get(1..).unwrap_or_default(), ..whole });
+    (Entry { text, ..whole }, rest)
 }
 
 fn is_blank(byte: u8) -> bool {

@@ -10,7 +10,7 @@ use crate::control::text;
 use crate::lookup::compiled::Compiled;
 use crate::lookup::ere::{BadExpression, Expression, Subject};
 use crate::lookup::list::{Found, List};
-use crate::lookup::pieces::{self, CHUNK_OCTETS, Piece};
+use crate::lookup::pieces::{self, ListFile, Piece};
 use crate::lookup::undecided::{Undecided, Unreadable};
 use crate::lookup::wildmat;
 
@@ -205,12 +205,144 @@ fn each_entry(
     mut see: impl FnMut(u32, &[u8]) -> ControlFlow<()>,
 ) -> Result<Option<()>, Unreadable> {
     let mut read = || -> io::Result<Option<()>> {
-        let Some(file) = pieces::open(path)? else { return Ok(None) };
-        let each_piece = pieces::each_piece(file, CHUNK_OCTETS, |piece| {
+        let Some(list) = ListFile::open(path)? else { return Ok(None) };
+        let each_piece = pieces::each_piece(&list.file, list.chunk_octets(), |piece| {
             let lines = if may_hold(piece) { piece.lines() } else { b"" };
             text::entries(lines).try_for_each(|entry| see(piece.line.saturating_add(entry.line - 1), entry.text))
         });
         each_piece.map(Some)
     };
     read().map_err(|error| Unreadable { path: path.to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use crate::cdb::make::Maker;
+
+    use super::*;
+    use Syntax::{Expressions, Wildcards};
+
+    fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(dir.path().join(name), text).unwrap();
+        }
+        dir
+    }
+
+    fn compile(path: &Path, keys: &[&str]) {
+        let mut maker = Maker::new(File::create(path).unwrap());
+        keys.iter().for_each(|key| maker.add(key.as_bytes(), b"").unwrap());
+        maker.finish().unwrap();
+    }
+
+    fn find(dir: &tempfile::TempDir, address: &str, syntax: Syntax) -> Match {
+        AddressList::new(dir.path(), "list").find(address.as_bytes(), syntax).unwrap()
+    }
+
+    fn yes(file: &str, line: impl Into<Option<u32>>) -> Match {
+        Match::Yes { file: file.to_owned(), line: line.into() }
+    }
+
+    #[test]
+    fn the_line_that_decided_is_named() {
+        let dir =
+            directory(&[("list", "# who\nJoe@d1.ex\n@D2.ex\n*@d3.ex\n!bad@d3.ex\nbad@*3.ex\n!x?@d3.ex\n!*@d4.ex\n")]);
+        let cases = [
+            ("JOE@D1.EX", yes("list", 2)),
+            ("x@d2.ex", yes("list", 3)),
+            ("x@sub.d2.ex", Match::No),
+            ("", Match::No),
+            ("ok@d3.ex", yes("list", 4)),
+            ("bad@d3.ex", yes("list", 6)),
+            ("xy@d3.ex", Match::No),
+            ("a@d4.ex", Match::No),
+        ];
+        for (address, expected) in cases {
+            assert_eq!(find(&dir, address, Wildcards), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn upper_case_in_a_pattern_is_of_use() {
+        let dir = directory(&[("list", "*@Example.ORG\n!Bad@[A-F]xample.org\n")]);
+        assert_eq!(find(&dir, "x@example.org", Wildcards), yes("list", 1));
+        assert_eq!(find(&dir, "BAD@example.org", Wildcards), Match::No);
+    }
+
+    #[test]
+    fn a_few_patterns_are_found_in_a_large_list() {
+        let mut text: String = (1..=9_000).map(|line| format!("user{line}@host{line}.example\n")).collect();
+        text.insert_str(0, "!user7*@*\n");
+        let dir = directory(&[("list", &(text + "*@host7?.example\n"))]);
+        let mut list = AddressList::new(dir.path(), "list");
+        for _ in 0..12 {
+            assert_eq!(list.find(b"user7@host7.example", Wildcards).unwrap(), yes("list", 8));
+            assert_eq!(list.find(b"new@host77.example", Wildcards).unwrap(), yes("list", 9_002));
+            assert_eq!(list.find(b"new@host7.example", Wildcards).unwrap(), Match::No);
+        }
+        assert_eq!(list.rules.unwrap().lines.len(), 2);
+    }
+
+    #[test]
+    fn the_compiled_list_is_asked_first_and_knows_domains() {
+        let dir = directory(&[("list", "a@x.ex\nb@x.ex\n")]);
+        compile(&dir.path().join("list.cdb"), &["a@x.ex", "@y.ex", "", "*@z.ex"]);
+        for syntax in [Wildcards, Expressions] {
+            assert_eq!(find(&dir, "A@x.ex", syntax), yes("list.cdb", None));
+            assert_eq!(find(&dir, "any@Y.ex", syntax), yes("list.cdb", None));
+            assert_eq!(find(&dir, "b@x.ex", syntax), yes("list", 2));
+            for address in ["", "c", "a@z.ex"] {
+                assert_eq!(find(&dir, address, syntax), Match::No, "{address}");
+            }
+        }
+        fs::remove_file(dir.path().join("list")).unwrap();
+        assert_eq!(find(&dir, "b@x.ex", Wildcards), Match::No);
+        assert_eq!(find(&dir, "b@x.ex", Expressions), Match::No);
+        fs::remove_file(dir.path().join("list.cdb")).unwrap();
+        assert_eq!(find(&dir, "b@x.ex", Wildcards), Match::Absent);
+        assert_eq!(find(&dir, "b@x.ex", Expressions), Match::Absent);
+    }
+
+    #[test]
+    fn a_list_of_patterns_takes_the_place_of_the_wildcards() {
+        let dir = directory(&[("list", "a@x.ex\n*@y.ex\n"), ("patterns", "*@z.ex\nlit@w.ex\n!no@z.ex\n")]);
+        let find = |address: &str| {
+            let mut list = AddressList::new(dir.path(), "list").with_patterns(dir.path(), "patterns");
+            list.find(address.as_bytes(), Wildcards).unwrap()
+        };
+        assert_eq!(find("a@x.ex"), yes("list", 1));
+        assert_eq!(find("b@y.ex"), Match::No);
+        assert_eq!(find("b@z.ex"), yes("patterns", 1));
+        assert_eq!(find("no@z.ex"), Match::No);
+        assert_eq!(find("Lit@w.ex"), yes("patterns", 2));
+        fs::remove_file(dir.path().join("list")).unwrap();
+        assert_eq!(find("b@y.ex"), Match::No);
+        fs::remove_file(dir.path().join("patterns")).unwrap();
+        assert_eq!(find("b@y.ex"), Match::Absent);
+    }
+
+    #[test]
+    fn a_bad_expression_grants_nothing_and_is_named() {
+        let dir = directory(&[("list", "# no\njoe@a\\.ex\n[\n![\n!@\n")]);
+        assert_eq!(find(&dir, "xJOE@a.ex.org", Expressions), yes("list", 2));
+        assert_eq!(find(&dir, "nobody", Expressions), yes("list", 5));
+        let error = AddressList::new(dir.path(), "list").find(b"u@d", Expressions).unwrap_err();
+        assert!(error.to_string().ends_with("/list:3: Invalid regular expression"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_decides_nothing() {
+        for name in ["list", "list.cdb", "patterns"] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join(name)).unwrap();
+            let mut list = AddressList::new(dir.path(), "list").with_patterns(dir.path(), "patterns");
+            assert!(matches!(list.find(b"a@b", Wildcards), Err(Undecided::Unreadable(_))), "{name}");
+        }
+        let dir = directory(&[("list", "a@b\n"), ("list.cdb", "xx")]);
+        let damaged = AddressList::new(dir.path(), "list").find(b"a@b", Wildcards);
+        assert!(matches!(damaged, Err(Undecided::Compiled { .. })));
+    }
 }

@@ -229,3 +229,120 @@ pub(super) fn push_byte(output: &mut String, byte: u8) {
         let _infallible = write!(output, "\\x{byte:02X}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(expression: &[u8], text: &[u8]) -> Result<bool, &'static str> {
+        Expression::new(expression).map(|expression| expression.is_match(&Subject::new(text))).map_err(|error| error.0)
+    }
+
+    /// The answers of glibc 2.36 in the C locale.
+    #[test]
+    fn expressions_mean_what_they_mean_to_the_c_library() {
+        let cases: &[(&[u8], &[u8], &[u8])] = &[
+            // Expression, a text that matches, one that does not.
+            (b"^a{,2}$", b"aa", b"aaa"),
+            (b"^a{1,}b", b"AAB", b"b"),
+            (b"^a{2}{2}$", b"aaaa", b"aaa"),
+            (b"^(a{2}?)$", b"", b"a"),
+            (b"^a*?$", b"aa", b"b"),
+            (b"^(|a)b$", b"ab", b"aab"),
+            (b"^(a||b)c$", b"c", b"abc"),
+            (b"^a)$", b"a)", b"a"),
+            (b"^a}]$", b"a}]", b"a"),
+            (b"^\\(a\\{1\\}\\)\\|\\+$", b"(a{1})|+", b"a"),
+            (b"a$b|c^d|x", b"x", b"a$b c^d"),
+            (b"^^a", b"ab", b"ba"),
+            (b"(^a|b$)", b"cb", b"bac"),
+            (b"^.$", b"\xfc", b"\xc3\xbc"),
+            (b"^\xfc$", b"\xfc", b"\xdc"),
+            (b"^[\xe0-\xff]$", b"\xfc", b"u"),
+            (b"^[^\xe0-\xff]$", b"\xdf", b"\xe0"),
+            (b"^[^A]$", b"b", b"a"),
+            (b"^[a-C]$", b"B", b"d"),
+            (b"^[Z-_]$", b"z", b"a"),
+            (b"^[]a-]$", b"-", b"b"),
+            (b"^[^]a-]$", b"b", b"]"),
+            (b"^[%--]$", b"+", b"."),
+            (b"^[a\\]$", b"\\", b"\\]"),
+            (b"^[\\]]$", b"\\]", b"]"),
+            (b"^[[a]$", b"[", b"b"),
+            (b"^[[.].]a]$", b"]", b"."),
+            (b"^[[.a.]-c]$", b"b", b"."),
+            (b"^[[=b=]]$", b"B", b"="),
+            (b"^[[:upper:]]+$", b"abc", b"ab1"),
+            (b"^[^[:alnum:][:space:]]$", b"@", b"\x0b"),
+            (b"^[[:punct:][:digit:]]+$", b"@1~", b"a"),
+            (b"^[[:print:]]+$", b"a ~", b"\x7f"),
+            (b"^[[:xdigit:][:blank:]]+$", b"F \t", b"g"),
+            (b"^\\w+\\W\\w$", b"a_1-b", b"a-\xfc"),
+            (b"^\\S+\\s\\S$", b"a\x0bb", b"a-b"),
+            (b"\\bcat\\b", b"a cat!", b"cats"),
+            (b"\\Bcat", b"xcat", b"a cat"),
+            (b"\\<cat\\>", b"cat", b"acat"),
+            (b"\\`a|b\\'", b"ab", b"bac"),
+            (b"a\\.b", b"A.B", b"aab"),
+            (b"()*x(){3}", b"x", b"y"),
+            (b"[^[:cntrl:][:print:]\x80-\xff]|x", b"x", b"y"),
+        ];
+        for (expression, matching, other) in cases {
+            assert_eq!(answer(expression, matching), Ok(true), "{}", expression.escape_ascii());
+            assert_eq!(answer(expression, other), Ok(false), "{}", expression.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_the_c_library_refuses_is_refused_in_its_words() {
+        let repetition = "Invalid preceding regular expression";
+        let bracket = "Unmatched [, [^, [:, [., or [=";
+        let cases: &[(&str, &[&str])] = &[
+            (
+                repetition,
+                &["*", "+", "?", "{1}", "^*", "$+", "a|*b", "(*a)", "(^?a)", "(?:a)", "\\b*", "\\`+", "\\b{1}"],
+            ),
+            ("Unmatched \\{", &["a{", "a{1", "a{x", "a{1,", "a{1,2", "a{1,}{"]),
+            ("Invalid content of \\{\\}", &["a{}", "a{2,1}", "a{ 1}", "a{1 }", "a{+1}", "a{-1}", "a{1,2,3}"]),
+            ("Regular expression too big", &["a{32768}", "a{99999999999,}"]),
+            ("Unmatched ( or \\(", &["(", "a(b", "((a)"]),
+            ("Trailing backslash", &["\\", "a\\"]),
+            ("Invalid regular expression", &["[", "[^"]),
+            (bracket, &["[a", "[]", "[^]", "[[:alpha:]", "[[:alpha", "[[:", "[[:]", "[[.]", "[[=", "[a-"]),
+            (
+                "Invalid range end",
+                &["[b-a]", "[a-c-e]", "[a--]", "[_-a]", "[a-[:digit:]]", "[[:digit:]-z]", "[[=a=]-c]"],
+            ),
+            ("Invalid character class name", &["[[:foo:]]", "[[:UPPER:]]", "[[::]]"]),
+            ("Invalid collation character", &["[[.hyphen.]]", "[[=ab=]]", "[[..]]", "[[==]]"]),
+            ("back-references are not supported", &["(a)\\1"]),
+        ];
+        for (message, expressions) in cases {
+            for expression in *expressions {
+                assert_eq!(answer(expression.as_bytes(), b"a"), Err(*message), "{expression}");
+            }
+        }
+    }
+
+    #[test]
+    fn size_is_bounded() {
+        assert_eq!(answer(&b"a".repeat(EXPRESSION_OCTETS_MAX), b"a"), Ok(false));
+        assert_eq!(answer(&b"a".repeat(EXPRESSION_OCTETS_MAX + 1), b"a"), Err(TOO_BIG.0));
+        assert_eq!(answer(b"((a{1000}){1000}){1000}", b"a"), Err(TOO_BIG.0));
+        assert_eq!(answer(b"(((){1000}){1000}){1000}", b"a"), Err(TOO_BIG.0));
+        assert_eq!(answer(&[b"(".repeat(1_000), b")".repeat(1_000)].concat(), b"a"), Err(TOO_BIG.0));
+        assert_eq!(answer(b"(a*)*b", &b"a".repeat(10_000)), Ok(false));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_octets_may_be_an_expression_and_a_text(expression: Vec<u8>, text: Vec<u8>) {
+            let _either = answer(&expression, &text);
+            let literal: Vec<u8> = text
+                .iter()
+                .flat_map(|&byte| if byte == b'^' { vec![b'\\', byte] } else { vec![b'[', byte, b']'] })
+                .collect();
+            proptest::prop_assert_eq!(answer(&[b"(", literal.as_slice(), b")$"].concat(), &text), Ok(true));
+        }
+    }
+}

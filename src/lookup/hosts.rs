@@ -52,3 +52,47 @@ impl Hosts {
         Ok(if compiled { Host::Compiled } else { Host::No })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use crate::cdb::make::Maker;
+
+    use super::*;
+
+    #[test]
+    fn the_text_is_asked_first_and_an_empty_domain_is_in_neither() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut maker = Maker::new(File::create(dir.path().join("morercpthosts.cdb")).unwrap());
+        ["", "more.ex", ".sub.ex", "both.ex"].iter().for_each(|key| maker.add(key.as_bytes(), b"value").unwrap());
+        maker.finish().unwrap();
+        assert_eq!(Hosts::new(dir.path()).find(b"more.ex").unwrap(), Host::NoFile);
+        fs::write(dir.path().join("rcpthosts"), "a.ex\n# no\nBoth.ex\n").unwrap();
+        let mut hosts = Hosts::new(dir.path());
+        let cases = [
+            ("A.ex", Host::Listed(1)),
+            ("both.EX", Host::Listed(3)),
+            ("More.ex", Host::Compiled),
+            ("x.y.Sub.ex", Host::Compiled),
+            ("x.more.ex", Host::No),
+            ("sub.ex", Host::No),
+            ("", Host::No),
+        ];
+        for (domain, expected) in cases {
+            assert_eq!(hosts.find(domain.as_bytes()).unwrap(), expected, "{domain}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_decides_nothing_that_the_text_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("rcpthosts"), "a.ex\n").unwrap();
+        fs::write(dir.path().join("morercpthosts.cdb"), "xx").unwrap();
+        let mut hosts = Hosts::new(dir.path());
+        assert_eq!(hosts.find(b"a.ex").unwrap(), Host::Listed(1));
+        let error = hosts.find(b"b.ex").unwrap_err();
+        assert!(matches!(error, Undecided::Compiled { .. }), "{error}");
+        assert!(error.to_string().contains("morercpthosts.cdb: "), "{error}");
+    }
+}

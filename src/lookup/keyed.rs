@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use crate::control::text;
 use crate::lookup::list::{self, Found, Needle};
-use crate::lookup::pieces::{self, CHUNK_OCTETS, Piece};
+use crate::lookup::pieces::{self, ListFile, Piece};
 use crate::lookup::undecided::Unreadable;
 
 /// The longest way to write an IPv6 address, in octets.
@@ -71,8 +71,8 @@ impl KeyedList {
 
     fn find(&self, mut search: Search<'_>) -> Result<Found, Unreadable> {
         let mut read = || -> io::Result<Option<()>> {
-            let Some(file) = pieces::open(&self.path)? else { return Ok(None) };
-            search.stream(file, CHUNK_OCTETS).map(Some)
+            let Some(list) = ListFile::open(&self.path)? else { return Ok(None) };
+            search.stream(&list.file, list.chunk_octets()).map(Some)
         };
         match read().map_err(|error| Unreadable { path: self.path.clone(), error })? {
             None => Ok(Found::Absent),

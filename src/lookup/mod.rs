@@ -1,6 +1,7 @@
 //! Answers policy's questions: lists and compiled lists of the control directory.
 
 pub mod address;
+pub mod compile;
 mod compiled;
 pub mod ere;
 mod ere_set;
@@ -12,6 +13,7 @@ pub mod undecided;
 pub mod wildmat;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 
 use crate::control::Setup;
 use crate::control::load::read_list;
@@ -77,6 +79,9 @@ impl<'s> Lookups<'s> {
             Ok(Host::No) => Ok(Answer::No),
             Ok(Host::Listed(line)) => Ok(entry("rcpthosts", Some(line))),
             Ok(Host::Compiled) => Ok(entry("morercpthosts.cdb", None)),
+            Err(Undecided::Unreadable(unreadable)) if is_compiled(&unreadable.path) => {
+                Err(failed("morercpthosts.cdb", unreadable.into()))
+            }
             Err(undecided @ Undecided::Compiled { .. }) => Err(failed("morercpthosts.cdb", undecided)),
             Err(undecided) => Err(failed("rcpthosts", undecided)),
         }
@@ -92,6 +97,10 @@ impl<'s> Lookups<'s> {
             Ok(Match::No) => Ok(Answer::No),
             Ok(Match::Yes { line: Some(line), .. }) => Ok(entry("relaymailfrom", Some(line))),
             Ok(Match::Yes { line: None, .. }) => Ok(entry("relaymailfrom.cdb", None)),
+            Err(Undecided::Compiled { path, error }) => Err(compiled("relaymailfrom.cdb", path, &error)),
+            Err(Undecided::Unreadable(unreadable)) if is_compiled(&unreadable.path) => {
+                Err(compiled("relaymailfrom.cdb", unreadable.path, &unreadable.error))
+            }
             Err(undecided) => Err(failed("relaymailfrom", undecided)),
         };
         self.sender = Some((sender.to_vec(), answer.clone()));
@@ -122,6 +131,14 @@ fn keyed(file: &'static str, found: Result<Found, Undecided>) -> Result<Answer, 
 
 fn entry(file: &'static str, line: Option<u32>) -> Answer {
     Answer::Yes(Evidence { file, line, suffix: Vec::new() })
+}
+
+fn is_compiled(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "cdb")
+}
+
+fn compiled(file: &'static str, path: PathBuf, error: &dyn std::error::Error) -> LookupFailed {
+    LookupFailed::Compiled { file, path, error: error.to_string() }
 }
 
 fn failed(file: &'static str, undecided: Undecided) -> LookupFailed {

@@ -10,7 +10,7 @@ use std::path::Path;
 pub(super) const CHUNK_OCTETS: usize = 64 * 1024;
 
 /// The longest list read, in octets; a longer one is an error and not silently cut.
-pub const LIST_OCTETS_MAX: usize = 1 << 30;
+pub(super) const LIST_OCTETS_MAX: usize = 1 << 28;
 
 /// Whole lines of a list.
 pub(super) struct Piece<'b> {
@@ -37,32 +37,49 @@ impl Piece<'_> {
     }
 }
 
-/// Opens a list; `None` if there is no such file. A pipe or a device is an error and is not waited for.
-pub(super) fn open(path: &Path) -> io::Result<Option<File>> {
-    let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let kind = file.metadata()?.file_type();
-    if kind.is_dir() {
-        return Err(ErrorKind::IsADirectory.into());
-    }
-    if !kind.is_file() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
-    }
-    Ok(Some(file))
+/// A list opened for reading.
+pub(super) struct ListFile {
+    pub file: File,
+    octets: usize,
 }
 
-/// Reads a list whole.
-pub(super) fn read_whole(list: &mut File) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(list.metadata()?.len()).unwrap_or(usize::MAX);
-    if length > LIST_OCTETS_MAX {
-        return Err(ErrorKind::FileTooLarge.into());
+impl ListFile {
+    /// Opens a list; `None` if there is no such file. A pipe or a device is an error and is not waited for.
+    pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
+        let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(ErrorKind::IsADirectory.into());
+        }
+        if !metadata.is_file() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
+        }
+        match usize::try_from(metadata.len()) {
+            Ok(octets) if octets <= LIST_OCTETS_MAX => Ok(Some(Self { file, octets })),
+            Ok(_) | Err(_) => Err(ErrorKind::FileTooLarge.into()),
+        }
     }
-    let mut text = Vec::new();
-    list.take(LIST_OCTETS_MAX as u64).read_to_end(&mut text)?;
-    Ok(text)
+
+    /// Whether one read is enough for it.
+    pub(super) fn is_small(&self) -> bool {
+        self.octets < CHUNK_OCTETS
+    }
+
+    /// The buffer to read it with, in octets: a small list does not pay for a large one's.
+    pub(super) fn chunk_octets(&self) -> usize {
+        self.octets.saturating_add(2).min(CHUNK_OCTETS) // The LF in front, and room to meet the end.
+    }
+
+    /// Reads the list whole.
+    pub(super) fn read_whole(self) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        (&self.file).take(LIST_OCTETS_MAX as u64 + 1).read_to_end(&mut text)?;
+        if text.len() > LIST_OCTETS_MAX { Err(ErrorKind::FileTooLarge.into()) } else { Ok(text) }
+    }
 }
 
 /// Shows `see` the list piece by piece until it has seen enough.
@@ -115,4 +132,40 @@ pub(super) fn each_piece(
 
 fn line_feeds(text: &[u8]) -> u32 {
     u32::try_from(memchr::memchr_iter(b'\n', text).count()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces(text: &[u8], chunk_octets: usize) -> Vec<(u32, Vec<u8>)> {
+        let mut seen = Vec::new();
+        let read = each_piece(text, chunk_octets, |piece| {
+            seen.push((piece.line, piece.framed.to_vec()));
+            ControlFlow::Continue(())
+        });
+        read.unwrap();
+        seen
+    }
+
+    #[test]
+    fn pieces_are_whole_lines_and_know_their_numbers() {
+        assert!(pieces(b"", 8).is_empty());
+        assert_eq!(pieces(b"\n", 8), [(1, b"\n\n".to_vec())]);
+        let framed = |lines: &[(u32, &str)]| lines.iter().map(|&(line, text)| (line, text.into())).collect::<Vec<_>>();
+        assert_eq!(
+            pieces(b"ab\nc\nlonger than that\nd\ne", 8),
+            framed(&[(1, "\nab\nc\n"), (3, "\nlonger than that\nd\n"), (5, "\ne\n")])
+        );
+    }
+
+    #[test]
+    fn a_list_without_end_is_an_error() {
+        let error = each_piece(io::repeat(b'\n'), CHUNK_OCTETS, |_| ControlFlow::Continue(())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::FileTooLarge);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sparse");
+        File::create_new(&path).unwrap().set_len(LIST_OCTETS_MAX as u64 + 1).unwrap();
+        assert!(ListFile::open(&path).is_err_and(|error| error.kind() == ErrorKind::FileTooLarge));
+    }
 }

@@ -68,8 +68,6 @@ pub enum Reason {
     Setting(&'static str),
     /// The recipient looks like a relay probe.
     Probe,
-    /// The command's argument is wrong.
-    Syntax,
     /// Nothing grants relaying: silence refuses.
     NoRelay,
     /// A lookup that could have granted failed.
@@ -94,7 +92,6 @@ impl Reason {
             | Reason::RelayClientVariable
             | Reason::Setting(_)
             | Reason::Probe
-            | Reason::Syntax
             | Reason::NoRelay
             | Reason::LookupFailed(_) => b"",
         }
@@ -110,7 +107,6 @@ impl fmt::Display for Reason {
             Reason::RelayClientVariable => f.write_str("RELAYCLIENT"),
             Reason::Setting(name) => f.write_str(name),
             Reason::Probe => f.write_str("probe"),
-            Reason::Syntax => f.write_str("syntax"),
             Reason::NoRelay => f.write_str("norelay"),
             Reason::LookupFailed(LookupFailed::NoRcptHosts) => f.write_str("norcpthosts"),
             Reason::LookupFailed(failed) => write!(f, "temp:{}", failed.source_name()),
@@ -173,6 +169,15 @@ pub enum LookupFailed {
         /// What the system said.
         error: String,
     },
+    /// A compiled list of addresses cannot be read or is damaged; the original lets the session go on.
+    Compiled {
+        /// Its name in the control directory.
+        file: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// What the system said.
+        error: String,
+    },
     /// A line of a list cannot be used.
     BadEntry {
         /// The name of the list.
@@ -193,7 +198,9 @@ impl LookupFailed {
     #[must_use]
     pub fn source_name(&self) -> &'static str {
         match self {
-            LookupFailed::Unreadable { file, .. } | LookupFailed::BadEntry { file, .. } => file,
+            LookupFailed::Unreadable { file, .. }
+            | LookupFailed::Compiled { file, .. }
+            | LookupFailed::BadEntry { file, .. } => file,
             LookupFailed::NoRcptHosts => "rcpthosts",
             LookupFailed::OwnAddresses(_) => "own addresses",
         }
@@ -203,7 +210,9 @@ impl LookupFailed {
     pub fn reply(&self) -> Reply {
         match self {
             LookupFailed::Unreadable { .. } => reply::NO_CONTROLS,
-            LookupFailed::BadEntry { .. } | LookupFailed::OwnAddresses(_) => reply::LOCAL_FAILURE,
+            LookupFailed::Compiled { .. } | LookupFailed::BadEntry { .. } | LookupFailed::OwnAddresses(_) => {
+                reply::LOCAL_FAILURE
+            }
             LookupFailed::NoRcptHosts => reply::NO_RCPTHOSTS,
         }
     }
@@ -220,6 +229,9 @@ impl fmt::Display for LookupFailed {
         match self {
             LookupFailed::Unreadable { file, path, error } => {
                 write!(f, "unable to read controls [{file}] {}: {error}", path.display())
+            }
+            LookupFailed::Compiled { file, path, error } => {
+                write!(f, "address_match: {file}: {}: {error}", path.display())
             }
             LookupFailed::BadEntry { file, line, error } => write!(f, "address_match: {file}: line {line}: {error}"),
             LookupFailed::NoRcptHosts => {

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -233,7 +234,7 @@ fn parent(path: &Path) -> &Path {
 /// This machine's name as a file name can hold it; `localhost` where the machine does not tell.
 fn host() -> Vec<u8> {
     let mut host = Vec::new();
-    for &byte in fs::read("/proc/sys/kernel/hostname").unwrap_or_default().trim_ascii() {
+    for &byte in nix::unistd::gethostname().unwrap_or_default().as_bytes() {
         match byte {
             b'/' => host.extend(br"\057"),
             b':' => host.extend(br"\072"),

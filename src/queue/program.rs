@@ -83,9 +83,10 @@ impl Program {
     pub fn start(setup: &Setup) -> Result<Self, StartError> {
         let words = command_line(setup)?;
         let program = words.first().ok_or(StartError::Nul)?;
+        // In this order our own end of the second pipe usually is descriptor 6, and no end of the child's has to move.
         let message = pipe()?;
-        let envelope = pipe()?;
         let descriptor_6 = pipe()?;
+        let envelope = pipe()?;
         let error_target = setup.control.queue_error_fd.filter(|fd| *fd != CLASSIC_ERROR_FD);
         let error_fd = if error_target.is_some() { Some(pipe()?) } else { None };
 
@@ -125,11 +126,9 @@ impl Program {
 
     /// Gives it more of the message. A program that does not read on has failed; its exit status will tell.
     pub fn write(&mut self, text: &[u8]) {
-        if let Some(message) = &self.message {
-            if write_all(message, text).is_err() {
-                self.message = None;
-                self.complete = false;
-            }
+        if self.message.as_ref().is_some_and(|message| write_all(message, text).is_err()) {
+            self.message = None;
+            self.complete = false;
         }
     }
 

@@ -5,7 +5,7 @@ use crate::message::received::trace_header;
 use crate::policy::verdict::Reason;
 use crate::queue::envelope::Envelope;
 use crate::queue::status::QueueStatus;
-use crate::session::{Recipient, Session, Stage, Then, Transaction, Turn, with_reason};
+use crate::session::{Session, Stage, Then, Transaction, Turn};
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::printable::loggable;
 use crate::smtp::reply;
@@ -15,8 +15,15 @@ use crate::smtp::reply;
 pub struct Delivery {
     /// Who it is from and for.
     pub envelope: Envelope,
-    recipients: Vec<Recipient>,
+    /// Why each recipient of the envelope was accepted, in the same order.
+    reasons: Vec<Reason>,
     parameters: MailParameters,
+}
+
+impl Delivery {
+    fn recipients(&self) -> impl Iterator<Item = (&[u8], &Reason)> {
+        self.envelope.recipients().iter().map(Vec::as_slice).zip(&self.reasons)
+    }
 }
 
 /// What became of a message whose end was read.
@@ -42,10 +49,11 @@ impl Session<'_> {
                 Turn::say(reply::WANT_RCPT)
             }
             Stage::Mail(Transaction { sender, parameters, recipients }) => {
-                let addresses = recipients.iter().map(|recipient| recipient.address.clone()).collect();
+                let pairs = recipients.into_iter().map(|recipient| (recipient.address, recipient.reason));
+                let (addresses, reasons): (Vec<_>, Vec<_>) = pairs.unzip();
                 match Envelope::new(sender, addresses) {
                     Ok(envelope) => {
-                        let delivery = Delivery { envelope, recipients, parameters };
+                        let delivery = Delivery { envelope, reasons, parameters };
                         Turn { then: Then::Receive(delivery), ..Turn::say(reply::GO_AHEAD) }
                     }
                     Err(refused) => Turn::say(reply::LOCAL_FAILURE).log(format!("{refused:?}").into_bytes()),
@@ -66,29 +74,31 @@ impl Session<'_> {
         match outcome {
             Outcome::NotStarted(error) => {
                 let line = [b"qqt failure: ".as_slice(), &loggable(error.as_bytes())].concat();
-                Turn::say(reply::QUEUE_FAILURE).log(with_reason(line, &Reason::Setting("QMAILQUEUE")))
+                Turn::say(reply::QUEUE_FAILURE).because(line, Reason::Setting("QMAILQUEUE"))
             }
             Outcome::Flawed(Flaw::TooManyHops) => {
-                let line = |recipient: &Recipient| self.flawed_line("too many hops", delivery, recipient, octets);
+                let line =
+                    |recipient: &[u8], _: &Reason| self.flawed_line("too many hops", delivery, recipient, octets);
                 self.refused(delivery, reply::TOO_MANY_HOPS, "maxhops", line)
             }
             Outcome::Flawed(Flaw::TooBig) => {
-                let line = |recipient: &Recipient| self.flawed_line("data size exceeded", delivery, recipient, octets);
+                let line =
+                    |recipient: &[u8], _: &Reason| self.flawed_line("data size exceeded", delivery, recipient, octets);
                 self.refused(delivery, reply::TOO_BIG, "databytes", line)
             }
             Outcome::Handed(QueueStatus::Queued { pid }) => {
                 let mut turn = Turn::say(reply::queued(now_seconds, *pid));
-                for recipient in &delivery.recipients {
-                    let line = [b" ".to_vec(), self.told(delivery, recipient, octets)].concat();
-                    turn = turn.log(with_reason(line, &recipient.reason));
+                for (recipient, reason) in delivery.recipients() {
+                    let line = [b" ".to_vec(), self.told(delivery, recipient, reason, octets)].concat();
+                    turn = turn.because(line, reason.clone());
                 }
                 turn
             }
             Outcome::Handed(QueueStatus::Refused { reply, text, pid, said }) => {
                 let kind = if reply.is_temporary() { " (temporary): " } else { " (permanent): " };
                 let text = loggable(text);
-                let line = |recipient: &Recipient| {
-                    let told = self.told(delivery, recipient, octets);
+                let line = |recipient: &[u8], reason: &Reason| {
+                    let told = self.told(delivery, recipient, reason, octets);
                     [text.as_slice(), kind.as_bytes(), &told, format!(" qp {pid}").as_bytes()].concat()
                 };
                 let turn = self.refused(delivery, reply.clone(), "queue", line);
@@ -103,26 +113,26 @@ impl Session<'_> {
         delivery: &Delivery,
         reply: reply::Reply,
         setting: &'static str,
-        line: impl Fn(&Recipient) -> Vec<u8>,
+        line: impl Fn(&[u8], &Reason) -> Vec<u8>,
     ) -> Turn {
         let mut turn = Turn::say(reply);
-        for recipient in &delivery.recipients {
-            turn = turn.log(with_reason(line(recipient), &Reason::Setting(setting)));
+        for (recipient, reason) in delivery.recipients() {
+            turn = turn.because(line(recipient, reason), Reason::Setting(setting));
         }
         turn
     }
 
-    fn flawed_line(&self, what: &str, delivery: &Delivery, recipient: &Recipient, octets: u64) -> Vec<u8> {
-        let (sender, address) = (loggable(delivery.envelope.sender()), loggable(&recipient.address));
+    fn flawed_line(&self, what: &str, delivery: &Delivery, recipient: &[u8], octets: u64) -> Vec<u8> {
+        let (sender, address) = (loggable(delivery.envelope.sender()), loggable(recipient));
         let size = format!("> Size: {octets}");
         [what.as_bytes(), b": MAIL from <", &sender, b"> RCPT <", &address, size.as_bytes()].concat()
     }
 
     /// The part that the lines of accepted and refused messages share.
-    fn told(&self, delivery: &Delivery, recipient: &Recipient, octets: u64) -> Vec<u8> {
+    fn told(&self, delivery: &Delivery, recipient: &[u8], reason: &Reason, octets: u64) -> Vec<u8> {
         let helo = loggable(self.helo_name());
-        let (sender, address) = (loggable(delivery.envelope.sender()), loggable(&recipient.address));
-        let right: &[u8] = if recipient.reason.is_local() { b"local-rcpt" } else { b"auth-ip/pop" };
+        let (sender, address) = (loggable(delivery.envelope.sender()), loggable(recipient));
+        let right: &[u8] = if reason.is_local() { b"local-rcpt" } else { b"auth-ip/pop" };
         let size = format!("> Size: {octets} TLS=No");
         let parts: [&[u8]; 9] =
             [b"HELO <", &helo, b"> MAIL from <", &sender, b"> RCPT <", &address, b"> AUTH <", right, size.as_bytes()];

@@ -2,7 +2,7 @@
 
 use crate::policy::helo::lacks_dot;
 use crate::policy::verdict::Reason;
-use crate::session::{Helo, Session, Stage, Turn, with_reason};
+use crate::session::{Helo, Session, Stage, Turn};
 use crate::smtp::printable::loggable;
 use crate::smtp::reply;
 
@@ -23,7 +23,7 @@ impl Session<'_> {
         if lacks_dot(control, client, stored) {
             let line = [b"non-FQDN HELO: ".as_slice(), &loggable(stored)].concat();
             let reason = Reason::Setting("ENFORCE_FQDN_HELO");
-            return Turn::say(reply::NON_FQDN_HELO).log(with_reason(line, &reason)).close(1);
+            return Turn::say(reply::NON_FQDN_HELO).because(line, reason).close(1);
         }
         self.helo = Some(Helo { name: stored.to_vec(), extended });
         if extended {

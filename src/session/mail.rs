@@ -22,7 +22,7 @@ impl Session<'_> {
         parameters.smtputf8 &= self.setup.control.smtputf8;
         let sender = match self.own_literal_replaced(path.address, ask) {
             Ok(sender) => sender,
-            Err(failed) => return super::cannot_tell(failed, b"MAIL".to_vec()),
+            Err(failed) => return Turn::say(failed.reply()).because(b"MAIL".to_vec(), Reason::LookupFailed(failed)),
         };
         let facts = Facts {
             control: &self.setup.control,
@@ -38,9 +38,11 @@ impl Session<'_> {
                 Turn::say(reply::OK)
             }
             Verdict::Refuse(reply, reason) => {
-                let turn = Turn::refuse(reply, refusal_line(&sender, &reason, &self.setup.control), &reason);
                 // Quirk: BOUNCEMAIL closes the connection (mail/bouncemail.smtp).
-                if reason == Reason::Setting("BOUNCEMAIL") { turn.close(1) } else { turn }
+                let closes = reason == Reason::Setting("BOUNCEMAIL");
+                let line = refusal_line(&sender, &reason, &self.setup.control);
+                let turn = Turn::say(reply).because(line, reason);
+                if closes { turn.close(1) } else { turn }
             }
         }
     }
@@ -61,7 +63,6 @@ fn refusal_line(sender: &[u8], reason: &Reason, control: &crate::control::Contro
         | Reason::RelayClientVariable
         | Reason::Granted(_)
         | Reason::Probe
-        | Reason::Syntax
         | Reason::NoRelay
         | Reason::LookupFailed(_) => [b"Invalid SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),
     }

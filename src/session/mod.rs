@@ -9,7 +9,7 @@ mod rcpt;
 use crate::control::Setup;
 use crate::message::received::Protocol;
 use crate::policy::client::Gate;
-use crate::policy::verdict::{Ask, LookupFailed, Reason};
+use crate::policy::verdict::{Ask, Reason};
 use crate::smtp::command::Command;
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::printable::loggable;
@@ -66,7 +66,9 @@ struct Recipient {
 pub struct Turn {
     /// What the client hears.
     pub reply: Reply,
-    /// Lines for the log, without prefix.
+    /// Why, where something was decided.
+    pub reason: Option<Reason>,
+    /// Lines for the log, without prefix; the line about a decision ends in its reason (D25).
     pub log: Vec<Vec<u8>>,
     /// Seconds to wait before the reply is said.
     pub delay_seconds: u32,
@@ -90,7 +92,7 @@ pub enum Then {
 
 impl Turn {
     fn say(reply: Reply) -> Self {
-        Self { reply, log: Vec::new(), delay_seconds: 0, then: Then::Listen }
+        Self { reply, reason: None, log: Vec::new(), delay_seconds: 0, then: Then::Listen }
     }
 
     fn log(mut self, line: Vec<u8>) -> Self {
@@ -108,23 +110,18 @@ impl Turn {
         self
     }
 
-    /// A refusal with its log line and reason; a failed lookup says more in the log, and may end the session.
-    fn refuse(reply: Reply, line: Vec<u8>, reason: &Reason) -> Self {
-        let mut turn = Self::say(reply);
-        if let Reason::LookupFailed(failed) = reason {
-            turn = turn.log(loggable(failed.to_string().as_bytes()));
+    /// A decision: its log line ends in its reason. A failed lookup says more in the log, and may end the session.
+    fn because(mut self, mut line: Vec<u8>, reason: Reason) -> Self {
+        if let Reason::LookupFailed(failed) = &reason {
+            self.log.push(loggable(failed.to_string().as_bytes()));
             if failed.ends_session() {
-                turn = turn.close(1);
+                self.then = Then::Close { exit: 1 };
             }
         }
-        turn.log(with_reason(line, reason))
+        line.extend_from_slice(format!(" reason={reason}").as_bytes());
+        self.reason = Some(reason);
+        self.log(line)
     }
-}
-
-/// A log line about a decision, ending in its reason (D25).
-fn with_reason(mut line: Vec<u8>, reason: &Reason) -> Vec<u8> {
-    line.extend_from_slice(format!(" reason={reason}").as_bytes());
-    line
 }
 
 impl<'s> Session<'s> {
@@ -164,7 +161,7 @@ impl<'s> Session<'s> {
         let control = &self.setup.control;
         self.gated_commands = self.gated_commands.saturating_add(1);
         let turn = Turn::say(gate.refusal(control, &self.setup.client));
-        let turn = turn.log(with_reason(gate.log_line().as_bytes().to_vec(), &Reason::Setting(gate.setting())));
+        let turn = turn.because(gate.log_line().as_bytes().to_vec(), Reason::Setting(gate.setting()));
         let turn = match gate {
             Gate::Shutdown => turn,
             Gate::OpenRelay | Gate::Paranoid | Gate::NoName => turn.delayed(control.penalty_seconds),
@@ -192,9 +189,4 @@ impl<'s> Session<'s> {
             Some(_) | None => Protocol::Smtp,
         }
     }
-}
-
-/// The refusal when something a command needs cannot be known.
-fn cannot_tell(failed: LookupFailed, line: Vec<u8>) -> Turn {
-    Turn::refuse(failed.reply(), line, &Reason::LookupFailed(failed))
 }

@@ -2,7 +2,7 @@
 
 use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Verdict};
 use crate::policy::{Facts, judge_rcpt};
-use crate::session::{Recipient, Session, Stage, Turn, with_reason};
+use crate::session::{Recipient, Session, Stage, Turn};
 use crate::smtp::parameter::check_rcpt_parameters;
 use crate::smtp::path::{Path, domain, ip4_literal};
 use crate::smtp::printable::loggable;
@@ -22,7 +22,7 @@ impl Session<'_> {
         }
         let address = match self.own_literal_replaced(path.address, ask) {
             Ok(address) => address,
-            Err(failed) => return super::cannot_tell(failed, b"RCPT".to_vec()),
+            Err(failed) => return Turn::say(failed.reply()).because(b"RCPT".to_vec(), Reason::LookupFailed(failed)),
         };
         self.judge(address, argument, ask)
     }
@@ -44,14 +44,14 @@ impl Session<'_> {
                 let variable = setup.client.relay_suffix.as_deref().unwrap_or_default();
                 let stored = [address.as_slice(), variable, reason.suffix()].concat();
                 let line = accepted_line(&transaction.sender, &stored);
-                let turn = Turn::say(reply::OK).log(with_reason(line, &reason));
+                let turn = Turn::say(reply::OK).because(line, reason.clone());
                 transaction.recipients.push(Recipient { address: stored, reason });
                 let count = transaction.recipients.len();
                 let tarpitted = setup.control.tarpit_count > 0 && count >= setup.control.tarpit_count;
                 if tarpitted { turn.delayed(setup.control.tarpit_delay_seconds) } else { turn }
             }
             Verdict::Refuse(reply, reason) => {
-                Turn::refuse(reply, refusal_line(&transaction.sender, &address, argument, &reason), &reason)
+                Turn::say(reply).because(refusal_line(&transaction.sender, &address, argument, &reason), reason)
             }
         }
     }
@@ -95,8 +95,7 @@ fn refusal_line(sender: &[u8], recipient: &[u8], argument: &[u8], reason: &Reaso
         | Reason::OwnDomain(_)
         | Reason::RelayClientVariable
         | Reason::Granted(_)
-        | Reason::Probe
-        | Reason::Syntax => {
+        | Reason::Probe => {
             [b"Invalid RECIPIENT address: MAIL from <", sender.as_slice(), b"> RCPT <", &recipient, b">"].concat()
         }
     }

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::program;
+use crate::support::program;
 
 /// One part of an observation file in tests/data.
 pub fn observed(file: &str, part: &str) -> Vec<Value> {

@@ -1,9 +1,9 @@
-//! Compiles a control list such as `relaymailfrom` into records, by the rules its text is read by: `qmail-cdb`.
+//! Compiles a control list such as `relaymailfrom` into records, entry by entry as its text is read: `qmail-cdb`.
 
-use std::io::{self, BufRead, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 
 use crate::cdb::make::{MakeError, Maker};
-use crate::lines;
+use crate::control::text::entries;
 
 /// What the keys of the list look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,26 +23,24 @@ pub enum ListError {
     Make(MakeError),
 }
 
-/// Adds a record with an empty value for each entry of the list, in lower case (A to Z only), in order, duplicates
-/// included. Empty lines and lines that begin with `#` are no entries; a NUL ends an entry, as it does in the text
-/// form, and a line that begins with NUL is dropped.
-pub fn compile<W: Write + Seek>(mut input: impl BufRead, keys: Keys, maker: &mut Maker<W>) -> Result<(), ListError> {
-    let mut line = Vec::new();
+/// Adds a record with an empty value for each entry of the list, in lower case (A to Z only), in order, duplicates included.
+///
+/// # Errors
+///
+/// [`ListError`] tells which side failed.
+pub fn compile<W: Write + Seek>(mut list: impl Read, keys: Keys, maker: &mut Maker<W>) -> Result<(), ListError> {
+    let mut text = Vec::new();
+    list.read_to_end(&mut text).map_err(ListError::Read)?;
+    text.make_ascii_lowercase();
     let mut key = Vec::new();
-    while lines::next(&mut input, &mut line).map_err(ListError::Read)? {
-        if matches!(line.first(), None | Some(b'#' | b'\0')) {
-            continue;
+    for entry in entries(&text) {
+        key.clear();
+        match keys {
+            Keys::Entry => {}
+            Keys::ColonEntry => key.push(b':'),
         }
-        line.make_ascii_lowercase();
-        for entry in line.split(|&byte| byte == b'\0').filter(|entry| !entry.is_empty()) {
-            key.clear();
-            match keys {
-                Keys::Entry => {}
-                Keys::ColonEntry => key.push(b':'),
-            }
-            key.extend_from_slice(entry);
-            maker.add(&key, b"").map_err(ListError::Make)?;
-        }
+        key.extend_from_slice(entry.text);
+        maker.add(&key, b"").map_err(ListError::Make)?;
     }
     Ok(())
 }
@@ -53,9 +51,9 @@ mod tests {
 
     use super::*;
 
-    fn keys(input: &[u8], keys: Keys) -> Vec<String> {
+    fn keys(list: &[u8], keys: Keys) -> Vec<String> {
         let mut maker = Maker::new(Cursor::new(Vec::new()));
-        compile(input, keys, &mut maker).unwrap();
+        compile(list, keys, &mut maker).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("list.cdb");
         std::fs::write(&path, maker.finish().unwrap().into_inner()).unwrap();

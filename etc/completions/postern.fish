@@ -1,0 +1,61 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_postern_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_postern_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_postern_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_postern_using_subcommand
+    set -l cmd (__fish_postern_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c postern -n "__fish_postern_needs_command" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_needs_command" -s V -l version -d 'Print version'
+complete -c postern -n "__fish_postern_needs_command" -f -a "settings" -d 'Show every control file and variable that smtpd knows'
+complete -c postern -n "__fish_postern_needs_command" -f -a "explain" -d 'Tell what smtpd would decide about a client, a sender and recipients, and why'
+complete -c postern -n "__fish_postern_needs_command" -f -a "lint" -d 'Find mistakes in a control directory'
+complete -c postern -n "__fish_postern_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c postern -n "__fish_postern_needs_command" -f -a "generate" -d 'Write man pages, completions and control/README below a directory'
+complete -c postern -n "__fish_postern_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c postern -n "__fish_postern_using_subcommand settings" -l control -d 'The control directory [default: as smtpd finds it: CONTROLDIR, SYSCONFDIR/control, /etc/indimail/control, /var/qmail/control]' -r -F
+complete -c postern -n "__fish_postern_using_subcommand settings" -l json -d 'Print JSON'
+complete -c postern -n "__fish_postern_using_subcommand settings" -l markdown -d 'Print a Markdown table'
+complete -c postern -n "__fish_postern_using_subcommand settings" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand explain" -l control -d 'The control directory [default: as smtpd finds it: CONTROLDIR, SYSCONFDIR/control, /etc/indimail/control, /var/qmail/control]' -r -F
+complete -c postern -n "__fish_postern_using_subcommand explain" -l ip -d 'The client\'s address' -r
+complete -c postern -n "__fish_postern_using_subcommand explain" -l name -d 'The client\'s name from DNS (TCPREMOTEHOST)' -r
+complete -c postern -n "__fish_postern_using_subcommand explain" -l helo -d 'What the client says in EHLO [default: its name or address]' -r
+complete -c postern -n "__fish_postern_using_subcommand explain" -l from -d 'The sender, as in MAIL FROM' -r
+complete -c postern -n "__fish_postern_using_subcommand explain" -l rcpt -d 'A recipient, as in RCPT TO; may be given more than once' -r
+complete -c postern -n "__fish_postern_using_subcommand explain" -l env -d 'A variable of smtpd\'s environment, as RELAYCLIENT= from tcp.smtp; may be given more than once' -r
+complete -c postern -n "__fish_postern_using_subcommand explain" -l rules -d 'Take RELAYCLIENT and so on from the rule for this client in a cdb made by tcprules' -r -F
+complete -c postern -n "__fish_postern_using_subcommand explain" -l json -d 'Print JSON, one object'
+complete -c postern -n "__fish_postern_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c postern -n "__fish_postern_using_subcommand lint" -l control -d 'The control directory [default: as smtpd finds it: CONTROLDIR, SYSCONFDIR/control, /etc/indimail/control, /var/qmail/control]' -r -F
+complete -c postern -n "__fish_postern_using_subcommand lint" -l env -d 'A variable of smtpd\'s environment to examine too; may be given more than once' -r
+complete -c postern -n "__fish_postern_using_subcommand lint" -l rules -d 'Examine the variables that this cdb made by tcprules sets, and whether it is older than its source' -r -F
+complete -c postern -n "__fish_postern_using_subcommand lint" -l json -d 'Print JSON, an array of findings'
+complete -c postern -n "__fish_postern_using_subcommand lint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c postern -n "__fish_postern_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand generate" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain lint completions generate help" -f -a "settings" -d 'Show every control file and variable that smtpd knows'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain lint completions generate help" -f -a "explain" -d 'Tell what smtpd would decide about a client, a sender and recipients, and why'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain lint completions generate help" -f -a "lint" -d 'Find mistakes in a control directory'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain lint completions generate help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain lint completions generate help" -f -a "generate" -d 'Write man pages, completions and control/README below a directory'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain lint completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

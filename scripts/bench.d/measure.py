@@ -1,0 +1,414 @@
+"""Measures Postern's programs beside mailfront's and the stock tcprules; started by scripts/bench."""
+
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+ROOT = os.getcwd()
+DIST = f"{ROOT}/target/dist"
+WORK = f"{ROOT}/target/bench"
+SINK = f"{WORK}/sink"
+QUICK = "--quick" in sys.argv[1:]
+
+HOST = "mail.example.org"
+DOMAIN = "example.org"
+HEADER = b"From: a@client.example\r\nTo: b@example.org\r\nSubject: bench\r\n\r\n"
+CONTENT = HEADER + b"One line of text.\r\n" * 20 + b".\r\n"
+# The plugins that do what smtpd does. The script smtpfront-qmail loads five more, which would only flatter us.
+MAILFRONT = "/usr/sbin/mailfront smtp qmail relayclient qmail-validate add-received".split()
+
+
+@dataclass
+class Daemon:
+    """A program that speaks SMTP on descriptors 0 and 1, and the environment that only it needs."""
+
+    argv: list
+    home: dict  # from the home directory (which holds control/) to variables
+
+    def env(self, home):
+        variables = {"PATH": "/usr/bin:/bin", "PROTO": "TCP", "TCPREMOTEIP": "127.0.0.1", "TCPLOCALHOST": HOST}
+        variables.update({"TCPREMOTEHOST": "client.example", "TCPLOCALPORT": "25", "QMAILQUEUE": SINK})
+        variables.update({name: value.format(home=home) for name, value in self.home.items()})
+        return variables
+
+
+OURS = Daemon([f"{DIST}/smtpd"], {"CONTROLDIR": "{home}/control"})
+THEIRS = Daemon(MAILFRONT, {"QMAILHOME": "{home}"})
+
+
+class Client:
+    """The client's end of a conversation."""
+
+    def __init__(self, sock):
+        self.socket = sock
+        self.reader = Reader(sock)
+
+    def say(self, line, code):
+        self.socket.sendall(line + b"\r\n")
+        self.reader.expect(code)
+
+    def greet(self):
+        self.reader.expect(b"220")
+        self.say(b"EHLO client.example", b"250")
+
+    def begin(self, recipient=b"b@example.org", code=b"250"):
+        self.say(b"MAIL FROM:<a@client.example>", b"250")
+        self.say(b"RCPT TO:<" + recipient + b">", code)
+
+    def send(self, content=CONTENT):
+        self.begin()
+        self.say(b"DATA", b"354")
+        self.socket.sendall(content)
+        self.reader.expect(b"250")
+
+    def quit(self):
+        self.say(b"QUIT", b"221")
+        self.socket.recv(1)  # the end, when the server has closed it
+        self.socket.close()
+
+
+class Session(Client):
+    """A daemon of its own and the client that talks to it."""
+
+    def __init__(self, daemon, home, prefix=(), stderr=os.devnull):
+        ours, child = socket.socketpair()
+        super().__init__(ours)
+        argv = [*prefix, *daemon.argv]
+        dup, create = os.POSIX_SPAWN_DUP2, os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        actions = [(dup, child.fileno(), 0), (dup, child.fileno(), 1), (os.POSIX_SPAWN_OPEN, 2, stderr, create, 0o644)]
+        env = daemon.env(home)
+        self.began = time.perf_counter_ns()
+        self.pid = os.posix_spawn(argv[0], argv, env, file_actions=actions)
+        child.close()
+
+    def finish(self):
+        """Says QUIT, waits for the end, and returns user and system time in seconds, children included."""
+        self.quit()
+        usage = os.wait4(self.pid, 0)[2]
+        return usage.ru_utime + usage.ru_stime
+
+
+class Connection(Client):
+    """A client over TCP, of a server that listens."""
+
+    def __init__(self, port):
+        super().__init__(socket.create_connection(("127.0.0.1", port)))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class Reader:
+    """Reads replies, whatever pieces they come in."""
+
+    def __init__(self, sock):
+        self.socket = sock
+        self.rest = b""
+
+    def expect(self, code, count=1):
+        """Reads this many replies, each of this code."""
+        while count:
+            line, newline, rest = self.rest.partition(b"\n")
+            if not newline:
+                more = self.socket.recv(65536)
+                if not more:
+                    raise EOFError(f"closed after {self.rest!r}")
+                self.rest += more
+                continue
+            self.rest = rest
+            if not line.startswith(code):
+                raise ValueError(f"{line!r} instead of {code!r}")
+            if line[3:4] != b"-":
+                count -= 1
+
+
+@dataclass
+class Row:
+    """One line of the table; goal is a text, reached says whether it holds (None without a goal)."""
+
+    name: str
+    unit: str
+    ours: float
+    theirs: float
+    goal: str = ""
+    reached: bool = None
+
+
+def at_most_ratio(name, unit, ours, theirs, limit):
+    return Row(name, unit, ours, theirs, f"ratio <= {limit:.2f}", ours / theirs <= limit)
+
+
+def make_home(name, rcpthosts):
+    """A home directory whose control files both daemons read; names of one length, for a path costs instructions too."""
+    home = f"{WORK}/{name}"
+    shutil.rmtree(home, ignore_errors=True)
+    os.makedirs(f"{home}/control")
+    for file, lines in {"me": [HOST], "rcpthosts": rcpthosts}.items():
+        with open(f"{home}/control/{file}", "w", encoding="ascii") as control:
+            control.write("".join(line + "\n" for line in lines))
+    return home
+
+
+def instructions(daemon, home, talk):
+    """Instructions of the daemon's own process, by valgrind; talk holds the conversation after EHLO."""
+    log = f"{WORK}/callgrind.log"
+    valgrind = [shutil.which("valgrind"), "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    session = Session(daemon, home, valgrind, log)
+    session.greet()
+    talk(session)
+    session.finish()
+    with open(log, encoding="utf-8", errors="replace") as text:
+        return int(re.search(r"Collected : (\d+)", text.read()).group(1))
+
+
+def count_instructions(home):
+    say_nothing, one_message = (lambda session: None), (lambda session: session.send())
+    ours, theirs = (instructions(daemon, home, say_nothing) for daemon in (OURS, THEIRS))
+    yield Row("start, banner, EHLO, QUIT", "instr.", ours, theirs, "<= 110,000", ours <= 110_000)
+    ours, theirs = (instructions(daemon, home, one_message) for daemon in (OURS, THEIRS))
+    yield Row("the same with one message", "instr.", ours, theirs)
+
+
+def start_to_banner(home):
+    times = {id(OURS): [], id(THEIRS): []}
+    for _ in range(60 if QUICK else 300):
+        for daemon in (OURS, THEIRS):
+            session = Session(daemon, home)
+            session.reader.expect(b"220")
+            times[id(daemon)].append((time.perf_counter_ns() - session.began) / 1000)
+            session.finish()
+    ours, theirs = statistics.median(times[id(OURS)]), statistics.median(times[id(THEIRS)])
+    yield at_most_ratio("start to banner, median", "us", ours, theirs, 0.45)
+
+
+def serve(daemon, home):
+    """Starts tcpserver; returns its process and port."""
+    command = ["tcpserver", "-1", "-H", "-R", "-l", HOST, "-c", "50", "127.0.0.1", "0", *daemon.argv]
+    env = {**daemon.env(home), "PATH": os.environ["PATH"]}
+    server = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return server, int(server.stdout.readline())
+
+
+def one_each(port, count):
+    """Sends messages one after the other, each on a connection of its own."""
+    for _ in range(count):
+        connection = Connection(port)
+        connection.greet()
+        connection.send()
+        connection.quit()
+
+
+def many_on_one(port, count):
+    connection = Connection(port)
+    connection.greet()
+    for _ in range(count):
+        connection.send()
+    connection.quit()
+
+
+def under_tcpserver(daemon, home, work, clients, count):
+    """Runs the work in this many clients at once: messages a second, and CPU microseconds of the server a message."""
+    server, port = serve(daemon, home)
+    threads = [threading.Thread(target=work, args=(port, count)) for _ in range(clients)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds = time.perf_counter() - began
+    time.sleep(0.1)  # tcpserver still has to reap the last of its children, whose times it then carries
+    server.send_signal(signal.SIGTERM)
+    usage = os.wait4(server.pid, 0)[2]
+    messages = clients * count
+    return messages / seconds, (usage.ru_utime + usage.ru_stime) / messages * 1e6
+
+
+def rates(home):
+    rounds, count = (2, 100) if QUICK else (6, 200)
+    results = {"each": {}, "many": {}}
+    for _ in range(rounds):
+        for daemon in (OURS, THEIRS):
+            each = under_tcpserver(daemon, home, one_each, 2, count)
+            many = under_tcpserver(daemon, home, many_on_one, 1, 2 * count)
+            results["each"].setdefault(id(daemon), []).append(each)
+            results["many"].setdefault(id(daemon), []).append(many)
+
+    def median(kind, daemon, column):
+        return statistics.median(result[column] for result in results[kind][id(daemon)])
+
+    yield Row("one message a connection", "msg/s", median("each", OURS, 0), median("each", THEIRS, 0))
+    yield Row("many messages on one connection", "msg/s", median("many", OURS, 0), median("many", THEIRS, 0))
+    ours, theirs = median("each", OURS, 1), median("each", THEIRS, 1)
+    yield at_most_ratio("CPU of a connection with one message", "us", ours, theirs, 0.65)
+    yield Row("CPU of a further message", "us", median("many", OURS, 1), median("many", THEIRS, 1))
+
+
+def big_message(daemon, home, size_mb):
+    """One message of this size: MB/s, and CPU seconds of daemon and queue program together."""
+    line = b"A" * 76 + b"\r\n"
+    block = line * (1_000_000 // len(line))
+    blocks = size_mb * 1_000_000 // len(block)
+    session = Session(daemon, home)
+    session.greet()
+    session.begin()
+    session.say(b"DATA", b"354")
+    began = time.perf_counter()
+    for _ in range(blocks):
+        session.socket.sendall(block)
+    session.socket.sendall(b".\r\n")
+    session.reader.expect(b"250")
+    seconds = time.perf_counter() - began
+    return blocks * len(block) / 1e6 / seconds, session.finish()
+
+
+def throughput(home):
+    rounds = 1 if QUICK else 5
+    results = [(big_message(OURS, home, 100), big_message(THEIRS, home, 100)) for _ in range(rounds)]
+    ours_speed, theirs_speed = (statistics.median(result[who][0] for result in results) for who in (0, 1))
+    ours_cpu, theirs_cpu = (statistics.median(result[who][1] * 1000 for result in results) for who in (0, 1))
+    yield Row("a message of 100 MB", "MB/s", ours_speed, theirs_speed, ">= 500", ours_speed >= 500)
+    yield at_most_ratio("CPU for it, with the queue program", "ms", ours_cpu, theirs_cpu, 0.40)
+
+
+def proportional_kib(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
+        return int(re.search(r"^Pss:\s+(\d+)", rollup.read(), re.M).group(1))
+
+
+def idle_memory(home):
+    def mean(daemon):
+        sessions = [Session(daemon, home) for _ in range(200)]
+        for session in sessions:
+            session.greet()
+        sizes = [proportional_kib(session.pid) for session in sessions]
+        for session in sessions:
+            session.finish()
+        return statistics.mean(sizes)
+
+    yield at_most_ratio("memory of an idle session (PSS, 200 open)", "KiB", mean(OURS), mean(THEIRS), 0.65)
+
+
+def microseconds_per_rcpt(daemon, home, recipient, code):
+    """Sends RCPT in pipelined groups and divides, the first one left out: it reads the lists."""
+    groups, group = 10 if QUICK else 40, 50
+    line = b"RCPT TO:<" + recipient + b">\r\n"
+    session = Session(daemon, home)
+    session.greet()
+    session.begin(recipient, code)
+    began = time.perf_counter()
+    for _ in range(groups):
+        session.socket.sendall(line * group)
+        session.reader.expect(code, group)
+    seconds = time.perf_counter() - began
+    session.finish()
+    return seconds / (groups * group) * 1e6
+
+
+def recipients(small):
+    big = make_home("large", [f"d{number}.example" for number in range(100_000)])
+    more = f"{big}/control/morercpthosts"
+    with open(more, "w", encoding="ascii") as domains:
+        domains.writelines(f"m{number}.example\n" for number in range(1_000_000))
+    env = {**os.environ, "CONTROLDIR": f"{big}/control"}
+    subprocess.run([f"{DIST}/qmail-cdb", "morercpthosts"], env=env, cwd=f"{big}/control", check=True)
+    for name, recipient, code in (
+        ("RCPT, last of 100,000 in rcpthosts", b"x@d99999.example", b"250"),
+        ("RCPT, in a morercpthosts.cdb of 1,000,000", b"x@m999999.example", b"250"),
+        ("RCPT, in neither (refused)", b"x@nowhere.example", b"55"),
+    ):
+        yield Row(name, "us", *(microseconds_per_rcpt(daemon, big, recipient, code) for daemon in (OURS, THEIRS)))
+    os.remove(more)
+    os.remove(more + ".cdb")
+    with open(f"{big}/control/rcpthosts", "a", encoding="ascii") as hosts:
+        hosts.write(DOMAIN + "\n")
+    yield from list_cost(small, big)
+
+
+def session_ms(daemon, home):
+    """Milliseconds of a session with one RCPT, from its start to the end of the process."""
+    session = Session(daemon, home)
+    session.greet()
+    session.begin()
+    session.finish()
+    return (time.perf_counter_ns() - session.began) / 1e6
+
+
+def list_cost(small, big):
+    """What a rcpthosts of 100,000 lines adds to a session."""
+    rounds = 40 if QUICK else 200
+    added = []
+    for daemon in (OURS, THEIRS):
+        pairs = [(session_ms(daemon, small), session_ms(daemon, big)) for _ in range(rounds)]
+        added.append(statistics.median(pair[1] for pair in pairs) - statistics.median(pair[0] for pair in pairs))
+    yield Row("rcpthosts of 100,000 adds, with RCPT", "ms", *added, "< 1 ms", added[0] < 1)
+
+    def before_rcpt(session):
+        session.say(b"MAIL FROM:<a@client.example>", b"250")
+
+    added = []
+    for daemon in (OURS, THEIRS):
+        added.append(instructions(daemon, big, before_rcpt) - instructions(daemon, small, before_rcpt))
+    yield Row("the same before RCPT", "instr.", *added, "0", added[0] == 0)
+
+
+def many_rules(_home):
+    """A million rules: seconds and CPU of our tcprules and of the stock one, which must write the same bytes."""
+    rules = f"{WORK}/rules"
+    with open(rules, "w", encoding="ascii") as out:
+        for number in range(1_000_000):
+            a, b, c = number >> 16, number >> 8 & 255, number & 255
+            out.write(f'10.{a}.{b}.{c}:allow,RELAYCLIENT=""\n')
+    took = {}
+    for _ in range(1 if QUICK else 3):
+        for name, program in (("ours", f"{DIST}/tcprules"), ("stock", "/usr/bin/tcprules")):
+            began = time.perf_counter()
+            with open(rules, "rb") as source:
+                child = subprocess.Popen([program, f"{WORK}/{name}.cdb", f"{WORK}/{name}.tmp"], stdin=source)
+                _, status, usage = os.wait4(child.pid, 0)
+            if status:
+                raise RuntimeError(f"{program} failed")
+            took.setdefault(name, []).append((time.perf_counter() - began, usage.ru_utime + usage.ru_stime))
+    subprocess.run(["cmp", f"{WORK}/ours.cdb", f"{WORK}/stock.cdb"], check=True)
+    for column, name in enumerate(("a million rules through tcprules *", "CPU for them *")):
+        ours, stock = (statistics.median(result[column] for result in took[who]) for who in ("ours", "stock"))
+        yield at_most_ratio(name, "s", ours, stock, 1.0)
+
+
+def number(value):
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}"
+
+
+def print_row(name, unit, ours, theirs, ratio, goal, reached):
+    print(f"{name:43} {unit:7} {ours:>12} {theirs:>12} {ratio:>7}  {goal:14} {reached}".rstrip(), flush=True)
+
+
+def print_table(parts, home):
+    with open("/proc/cpuinfo", encoding="utf-8") as info:
+        cpu = re.search(r"model name\s*: (.*)", info.read())
+    model = cpu.group(1) if cpu else platform.machine()
+    print(f"\n{model}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, Linux {platform.release()}, ", end="")
+    print(f"{time.strftime('%Y-%m-%d')}{', --quick' if QUICK else ''}\n")
+    print_row("", "unit", "postern", "mailfront", "ratio", "goal", "")
+    for part in parts:
+        for row in part(home):
+            ratio = f"{row.ours / row.theirs:.2f}" if row.theirs else "-"
+            reached = "" if row.reached is None else "reached" if row.reached else "NOT reached"
+            print_row(row.name, row.unit, number(row.ours), number(row.theirs), ratio, row.goal, reached)
+    print("\n* beside Debian's own tcprules; both wrote the same bytes.")
+
+
+def main():
+    parts = (count_instructions, start_to_banner, rates, throughput, idle_memory, recipients, many_rules)
+    print_table(parts, make_home("small", [DOMAIN]))
+
+
+main()

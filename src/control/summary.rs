@@ -1,0 +1,32 @@
+//! What `smtpd -v` says: what this program can do, and which control files and variables it finds.
+
+use std::path::Path;
+
+use crate::control::environment::Environment;
+use crate::control::settings::LISTING;
+
+/// The features, then a line for each control file and each variable of [`LISTING`].
+#[must_use]
+pub fn summary(directory: &Path, environment: &Environment) -> String {
+    let mut text = format!("Postern smtpd {}\n", env!("CARGO_PKG_VERSION"));
+    text += "features: PIPELINING 8BITMIME SIZE SMTPUTF8, relay control, early-talker check, tarpit\n";
+    text += &format!("control directory: {}\n", directory.display());
+    for line in LISTING.split(|&byte| byte == b'\n') {
+        let mut words = line.split(|&byte| byte == b' ').map(|word| str::from_utf8(word).unwrap_or_default());
+        let (Some(file), Some(variable), Some(sign)) = (words.next(), words.next(), words.next()) else { continue };
+        let not_yet = if sign == "-" { " (not yet)" } else { "" };
+        if !file.is_empty() {
+            let found = match directory.join(file).try_exists() {
+                Ok(true) => "present",
+                Ok(false) => "absent",
+                Err(_) => "unreadable",
+            };
+            text += &format!("control file {file}: {found}{not_yet}\n");
+        }
+        if !variable.is_empty() {
+            let found = if environment.get(variable.as_bytes()).is_some() { "set" } else { "not set" };
+            text += &format!("environment {variable}: {found}{not_yet}\n");
+        }
+    }
+    text + "environment written for the queue program: none\n"
+}

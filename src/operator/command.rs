@@ -1,0 +1,116 @@
+//! The command line of `postern`; help, man pages and completions are made from it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// The operator's tool of Postern: what smtpd would decide and why, what it reads, and what is wrong with that.
+#[derive(Debug, Parser)]
+#[command(name = "postern", version, arg_required_else_help = true)]
+pub struct Postern {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `postern` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show every control file and variable that smtpd knows
+    Settings(Settings),
+    /// Tell what smtpd would decide about a client, a sender and recipients, and why
+    ///
+    /// Runs the very code of smtpd. Exit code 0: all accepted; 1: something refused; 111: something refused for now;
+    /// 100: wrong usage.
+    Explain(Explain),
+    /// Find mistakes in a control directory
+    ///
+    /// Exit code 0: nothing found; 1: warnings; 2: errors.
+    Lint(Lint),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write man pages, completions and control/README below a directory
+    #[command(hide = true)]
+    Generate {
+        /// The top of the source tree
+        directory: PathBuf,
+    },
+}
+
+/// Where the control files are.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// The control directory [default: as smtpd finds it: CONTROLDIR, SYSCONFDIR/control, /etc/indimail/control, /var/qmail/control]
+    #[arg(long, value_name = "DIR")]
+    pub control: Option<PathBuf>,
+}
+
+/// `postern settings`.
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// The control directory to look into
+    #[command(flatten)]
+    pub place: Place,
+    /// Print JSON
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// Print a Markdown table
+    #[arg(long)]
+    pub markdown: bool,
+    /// Only these settings, by file or variable name
+    pub names: Vec<String>,
+}
+
+/// `postern explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The control directory to judge by
+    #[command(flatten)]
+    pub place: Place,
+    /// The client's address
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip: IpAddr,
+    /// The client's name from DNS (TCPREMOTEHOST)
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// What the client says in EHLO [default: its name or address]
+    #[arg(long, value_name = "NAME")]
+    pub helo: Option<String>,
+    /// The sender, as in MAIL FROM
+    #[arg(long, value_name = "ADDRESS", default_value = "")]
+    pub from: String,
+    /// A recipient, as in RCPT TO; may be given more than once
+    #[arg(long, value_name = "ADDRESS", required = true, num_args = 1..)]
+    pub rcpt: Vec<String>,
+    /// A variable of smtpd's environment, as RELAYCLIENT= from tcp.smtp; may be given more than once
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
+    /// Take RELAYCLIENT and so on from the rule for this client in a cdb made by tcprules
+    #[arg(long, value_name = "CDB")]
+    pub rules: Option<PathBuf>,
+    /// Print JSON, one object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `postern lint`.
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// The control directory to examine
+    #[command(flatten)]
+    pub place: Place,
+    /// A variable of smtpd's environment to examine too; may be given more than once
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
+    /// Examine the variables that this cdb made by tcprules sets, and whether it is older than its source
+    #[arg(long, value_name = "CDB")]
+    pub rules: Option<PathBuf>,
+    /// Print JSON, an array of findings
+    #[arg(long)]
+    pub json: bool,
+}

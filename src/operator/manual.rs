@@ -1,0 +1,84 @@
+//! Generated files: man pages, completions and control/README, all from the definitions that the programs use.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use crate::control::environment::Environment;
+use crate::control::settings::{SETTINGS, State};
+use crate::operator::command::Postern;
+use crate::operator::settings::{Shape, form_in_words, show};
+
+const README_HEAD: &str = "\
+# Control files
+
+What smtpd reads in its control directory, and the variables that go with it. Generated from the table of settings with
+`scripts/generate`; `postern settings` shows the same, and `postern lint` examines a directory.
+
+A *line* file is its first line. In a list every line is an entry; empty lines and lines that begin with `#` do not count.
+A missing file means its default. A file that exists and cannot be read is answered with 451 by whoever needs it.
+
+";
+
+/// Writes every generated file below `top`, the top of the source tree.
+///
+/// # Errors
+///
+/// What the system says when a file cannot be written.
+pub fn generate(top: &Path) -> io::Result<()> {
+    let table = show(Shape::Markdown, &[], None, &Environment::default()).unwrap_or_default();
+    fs::write(top.join("control/README"), format!("{README_HEAD}{table}"))?;
+    let manuals = top.join("etc/man");
+    fs::create_dir_all(&manuals)?;
+    fs::write(manuals.join("postern-control.5"), control_manual())?;
+    let mut command = Postern::command();
+    command.build();
+    write_manual(&command, &manuals)?;
+    for part in command.get_subcommands().filter(|part| !part.is_hide_set() && part.get_name() != "help") {
+        write_manual(part, &manuals)?;
+    }
+    let completions = top.join("etc/completions");
+    fs::create_dir_all(&completions)?;
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        clap_complete::generate_to(shell, &mut command, "postern", &completions)?;
+    }
+    Ok(())
+}
+
+fn write_manual(command: &clap::Command, directory: &Path) -> io::Result<()> {
+    let name = command.get_display_name().unwrap_or(command.get_name()).to_string();
+    // Without a date: the page changes when the program does.
+    let manual = Man::new(command.clone().name(name.clone())).title(name.clone()).date("");
+    let mut page = Vec::new();
+    manual.render(&mut page)?;
+    fs::write(directory.join(format!("{name}.1")), page)
+}
+
+/// The table of settings as a man page.
+fn control_manual() -> String {
+    let mut page = String::from(
+        ".TH POSTERN-CONTROL 5\n.SH NAME\npostern-control \\- control files and variables of smtpd\n.SH DESCRIPTION\n\
+         .BR smtpd (8)\nreads these files in its control directory and these variables of its environment.\n\
+         A variable wins over its file unless it names another file.\n\
+         Settings marked\n.I not yet\nare known and do nothing so far;\n.B postern lint\nwarns when one is set.\n.SH SETTINGS\n",
+    );
+    for setting in SETTINGS {
+        let names: Vec<&str> = [setting.file, setting.variable].into_iter().filter(|name| !name.is_empty()).collect();
+        page += &format!(".TP\n.B {}\n", roff(&names.join(", ")));
+        if let State::NotYet(what) = setting.state {
+            page += &format!(".I Not yet\n({}).\n", roff(what));
+        }
+        let default = if setting.default.is_empty() { "nothing" } else { setting.default };
+        page += &format!("{}\n({}; default: {}.)\n", roff(setting.doc), form_in_words(setting.form), roff(default));
+    }
+    page + ".SH SEE ALSO\n.BR smtpd (8),\n.BR postern (1),\n.BR qmail-cdb (8)\n"
+}
+
+fn roff(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+}

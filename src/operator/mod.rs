@@ -1,0 +1,10 @@
+//! What `postern` does for the operator: show the settings, explain decisions, find mistakes.
+
+pub mod command;
+pub mod explain;
+pub mod lint;
+pub mod manual;
+pub mod settings;
+
+mod finding;
+mod list_lint;
