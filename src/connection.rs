@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
+use crate::client::Client;
 use crate::control::load::LoadError;
 use crate::control::{Control, Setup};
 use crate::log::Log;
@@ -64,14 +65,16 @@ pub fn serve(setup: &Setup) -> u8 {
 
 /// What is said when the settings cannot be loaded, and the exit code: 111 without a place to work in, else 1.
 #[must_use]
-pub fn cannot_start(error: &LoadError) -> u8 {
+pub fn cannot_start(error: &LoadError, client: Option<&Client>) -> u8 {
     match error {
         LoadError::Directory { .. } => {
             let _ = writeln!(std::io::stderr(), "{error}");
             111
         }
         LoadError::File { .. } => {
-            Log::without_client().lines(&[error.to_string()]);
+            let mut log = client.map_or_else(Log::without_client, |client| Log::new(&client.address_text));
+            log.lines(&[error.to_string()]);
+            log.flush();
             if let Ok(mut wire) = Wire::new(&Control::default()) {
                 wire.say_last(&reply::NO_CONTROLS);
             }
@@ -134,7 +137,8 @@ impl Connection<'_> {
         let mut program = match Program::start(self.setup) {
             Ok(program) => program,
             Err(error) => {
-                return Ok(self.session.settle(&delivery, 0, &Outcome::NotStarted(error.to_string()), now_seconds()));
+                let outcome = Outcome::NotStarted(error.to_string());
+                return Ok(self.settle(&delivery, 0, &outcome));
             }
         };
         self.log.flush();
@@ -158,7 +162,14 @@ impl Connection<'_> {
             None => Outcome::Handed(program.hand_over(&delivery.envelope)),
         };
         self.has_queued |= matches!(outcome, Outcome::Handed(crate::queue::status::QueueStatus::Queued { .. }));
-        Ok(self.session.settle(&delivery, content.octets(), &outcome, now_seconds()))
+        Ok(self.settle(&delivery, content.octets(), &outcome))
+    }
+
+    fn settle(&mut self, delivery: &Delivery, octets: u64, outcome: &Outcome) -> Turn {
+        for line in self.session.outcome_lines(delivery, octets, outcome) {
+            self.log.lines(&[line]);
+        }
+        self.session.settle(outcome, now_seconds())
     }
 
     /// Streams the content to the queue program. The program is told to discard if this fails: it is dropped.

@@ -72,6 +72,9 @@ impl Wire {
         blocked.add(Signal::SIGPIPE);
         blocked.thread_block()?;
         let signals = SignalFd::with_flags(&terminate, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        if signals.as_raw_fd() <= 2 {
+            return Err(Errno::EBADF); // We were started without descriptor 0, 1 or 2.
+        }
         Ok(Self {
             input: stdin(),
             output: stdout(),

@@ -134,3 +134,26 @@ fn every_signal_is_a_crash() {
         assert_eq!(send_message(&smtp), "451 qq crashed (#4.3.0)", "signal {signal}");
     }
 }
+
+/// A queue program that talks more than a pipe holds before it reads anything: neither may wait for the other.
+#[test]
+fn a_queue_program_that_talks_first() {
+    let home = Home::new();
+    let chatty = home.path().join("chatty");
+    let script = "#!/bin/sh\nhead -c 300000 /dev/zero | tr '\\0' x >&2\nhead -c 300000 /dev/zero >&6\ncat >/dev/null\nexec \"$QUEUE\"\n";
+    std::fs::write(&chatty, script).unwrap();
+    std::fs::set_permissions(&chatty, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    home.write("me", "mx.test\n");
+    home.write("rcpthosts", "test\n");
+    let mut command = Command::new(support::program("smtpd"));
+    command.current_dir(home.path()).env_clear().env("PATH", "/usr/bin:/bin").env("DISABLE_EXTRA_GREET", "");
+    command.env("CONTROLDIR", home.control()).env("QMAILQUEUE", &chatty).env("QUEUE_HOME", home.path());
+    command.env("QUEUE", home.queue());
+    let smtp = Smtp::start(&mut command);
+    assert_eq!(smtp.reply(), ["220 mx.test"]);
+    let content = "a line of a message that no pipe holds\r\n".repeat(10_000);
+    smtp.send(format!("MAIL FROM:<a@b.c>\r\nRCPT TO:<u@test>\r\nDATA\r\n{content}.\r\n"));
+    let replies: Vec<String> = (0..4).map(|_| smtp.reply().concat()).collect();
+    assert!(replies[3].starts_with("250 ok "), "{replies:?}");
+    assert_eq!(home.deliveries()[0].envelope, b"Fa@b.c\0Tu@test\0\0");
+}

@@ -41,20 +41,20 @@ fn run() -> u8 {
     }
     let places = match Places::find(&environment) {
         Ok(places) => places,
-        Err(error) => return connection::cannot_start(&error),
+        Err(error) => return connection::cannot_start(&error, None),
     };
     if let Err(error) = std::env::set_current_dir(&places.working) {
-        return connection::cannot_start(&LoadError::Directory { path: places.working, error });
+        let error = LoadError::Directory { path: places.working, error };
+        return connection::cannot_start(&error, None);
     }
     if matches!(first.as_slice(), b"-v" | b"-V" | b"--version") {
         return show(&summary(&places.control, &environment));
     }
-    match Setup::load(environment, &places.control, Some(&first)) {
-        Ok(mut setup) => {
-            setup.ask_socket_for_client();
-            connection::serve(&setup)
-        }
-        Err(error) => connection::cannot_start(&error),
+    let mut setup = Setup::from_environment(environment);
+    setup.ask_socket_for_client();
+    match setup.load_files(&places.control, Some(&first)) {
+        Ok(()) => connection::serve(&setup),
+        Err(error) => connection::cannot_start(&error, Some(&setup.client)),
     }
 }
 

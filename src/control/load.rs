@@ -20,6 +20,7 @@ use crate::control::environment::Environment;
 use crate::control::settings::{FILES, Key, VARIABLES};
 use crate::control::text::{entries, first_line, signed, unsigned};
 use crate::control::{Control, Setup};
+use crate::errno::words;
 
 /// Where a control directory may be when no variable names it.
 pub const DEFAULT_DIRECTORIES: [&str; 2] = ["/etc/indimail/control", "/var/qmail/control"];
@@ -51,7 +52,7 @@ pub enum LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LoadError::Directory { path, error } => write!(f, "chdir: {}: {error}", path.display()),
+            LoadError::Directory { path, error } => write!(f, "chdir: {}: {}", path.display(), words(error)),
             LoadError::File { name, .. } => write!(f, "unable to read controls [{name}]"),
         }
     }
@@ -114,7 +115,7 @@ fn path_of(value: &[u8]) -> PathBuf {
 }
 
 impl Setup {
-    /// Loads every setting of [`FILES`] and [`VARIABLES`]; a variable wins over its file, which is then not read.
+    /// Loads every setting of [`VARIABLES`] and [`FILES`]; a variable wins over its file, which is then not read.
     ///
     /// `host` is the first argument of `smtpd`, a name for this host.
     ///
@@ -122,13 +123,37 @@ impl Setup {
     ///
     /// [`LoadError::File`] for a file that cannot be read, or when there is neither `smtpgreeting` nor `me`.
     pub fn load(environment: Environment, control_directory: &Path, host: Option<&[u8]>) -> Result<Self, LoadError> {
-        let mut setup = Setup { environment, ..Setup::default() };
-        setup.control.directory = control_directory.to_path_buf();
-        setup.control.local_host.clear();
-        let from_environment = setup.load_environment();
-        setup.load_files(from_environment)?;
-        setup.settle_names(host)?;
+        let mut setup = Self::from_environment(environment);
+        setup.load_files(control_directory, host)?;
         Ok(setup)
+    }
+
+    /// Loads every setting of [`VARIABLES`]: who the client is, and what the rules of tcpserver say of it.
+    #[must_use]
+    pub fn from_environment(environment: Environment) -> Self {
+        let mut setup = Setup::default();
+        setup.control.local_host.clear();
+        for (name, value) in environment.iter() {
+            if let Some(known) = VARIABLES.iter().find(|known| known.octets() == name) {
+                setup.set(known.key, value, Source::Variable);
+                setup.set_by_variable |= bit(known.key);
+            }
+        }
+        let address = environment.get(b"TCP6REMOTEIP").or_else(|| environment.get(b"TCPREMOTEIP"));
+        setup.client.set_address_text(address.unwrap_or(Client::UNKNOWN));
+        setup.environment = environment;
+        setup
+    }
+
+    /// Loads every setting of [`FILES`] that no variable has set, then what follows from `me` and from `host`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_files(&mut self, control_directory: &Path, host: Option<&[u8]>) -> Result<(), LoadError> {
+        self.control.directory = control_directory.to_path_buf();
+        self.read_files()?;
+        self.settle_names(host)
     }
 
     /// Without TCPREMOTEIP the client is the peer of descriptor 0 (inetd, systemd).
@@ -144,23 +169,8 @@ impl Setup {
         }
     }
 
-    /// Sets what the environment says and returns the keys it set, as bits.
-    fn load_environment(&mut self) -> u64 {
-        let environment = std::mem::take(&mut self.environment);
-        let mut set_keys = 0;
-        for (name, value) in environment.iter() {
-            if let Some(known) = VARIABLES.iter().find(|known| known.octets() == name) {
-                self.set(known.key, value, Source::Variable);
-                set_keys |= bit(known.key);
-            }
-        }
-        let address = environment.get(b"TCP6REMOTEIP").or_else(|| environment.get(b"TCPREMOTEIP"));
-        self.client.set_address_text(address.unwrap_or(Client::UNKNOWN));
-        self.environment = environment;
-        set_keys
-    }
-
-    fn load_files(&mut self, already_set: u64) -> Result<(), LoadError> {
+    fn read_files(&mut self) -> Result<(), LoadError> {
+        let already_set = self.set_by_variable;
         let unreadable = |name: &str, error: io::Error| LoadError::File { name: name.to_string(), error };
         // Names relative to the directory spare each file a path of its own.
         let directory = File::open(&self.control.directory).map_err(|error| unreadable("smtpgreeting", error))?;
@@ -207,7 +217,7 @@ impl Setup {
         let client = &mut self.client;
         let control = &mut self.control;
         match key {
-            Key::RemoteHost => client.name = (!text.eq_ignore_ascii_case(b"unknown") && !text.is_empty()).then(line),
+            Key::RemoteHost => client.name = named(text),
             Key::RemoteInfo => client.info = Some(text.to_vec()),
             Key::RelayClient => client.relay_suffix = Some(text.to_vec()),
             Key::LocalHost => control.local_host = text.to_vec(),
@@ -289,6 +299,11 @@ impl Source {
     fn octets(self, text: &[u8]) -> u64 {
         unsigned(first_line(text)).unwrap_or(0)
     }
+}
+
+/// A client's name, whole; `unknown` and nothing are none.
+fn named(text: &[u8]) -> Option<Vec<u8>> {
+    (!text.is_empty() && !text.eq_ignore_ascii_case(Client::UNKNOWN)).then(|| text.to_vec())
 }
 
 fn bit(key: Key) -> u64 {

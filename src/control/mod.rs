@@ -20,6 +20,8 @@ pub struct Setup {
     pub control: Control,
     /// The environment, for the queue program.
     pub environment: Environment,
+    /// The keys that variables have set, a bit each.
+    set_by_variable: u64,
 }
 
 /// The settings that are loaded when the connection starts; [`settings::SETTINGS`] tells what each one does.

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::control::Setup;
 use crate::control::load::read_list;
 use crate::control::text::entries;
+use crate::errno::words;
 use crate::lookup::address::{AddressList, Match, Syntax};
 use crate::lookup::hosts::{Host, Hosts};
 use crate::lookup::keyed::KeyedList;
@@ -97,9 +98,9 @@ impl<'s> Lookups<'s> {
             Ok(Match::No) => Ok(Answer::No),
             Ok(Match::Yes { line: Some(line), .. }) => Ok(entry("relaymailfrom", Some(line))),
             Ok(Match::Yes { line: None, .. }) => Ok(entry("relaymailfrom.cdb", None)),
-            Err(Undecided::Compiled { path, error }) => Err(compiled("relaymailfrom.cdb", path, &error)),
+            Err(Undecided::Compiled { path, error }) => Err(compiled("relaymailfrom.cdb", path, error.to_string())),
             Err(Undecided::Unreadable(unreadable)) if is_compiled(&unreadable.path) => {
-                Err(compiled("relaymailfrom.cdb", unreadable.path, &unreadable.error))
+                Err(compiled("relaymailfrom.cdb", unreadable.path, words(&unreadable.error).into_owned()))
             }
             Err(undecided) => Err(failed("relaymailfrom", undecided)),
         };
@@ -137,14 +138,14 @@ fn is_compiled(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "cdb")
 }
 
-fn compiled(file: &'static str, path: PathBuf, error: &dyn std::error::Error) -> LookupFailed {
-    LookupFailed::Compiled { file, path, error: error.to_string() }
+fn compiled(file: &'static str, path: PathBuf, error: String) -> LookupFailed {
+    LookupFailed::Compiled { file, path, error }
 }
 
 fn failed(file: &'static str, undecided: Undecided) -> LookupFailed {
     match undecided {
         Undecided::Unreadable(unreadable) => {
-            LookupFailed::Unreadable { file, path: unreadable.path, error: unreadable.error.to_string() }
+            LookupFailed::Unreadable { file, path: unreadable.path, error: words(&unreadable.error).into_owned() }
         }
         Undecided::Compiled { path, error } => LookupFailed::Unreadable { file, path, error: error.to_string() },
         Undecided::Expression { line, error, .. } => LookupFailed::BadEntry { file, line, error: error.to_string() },
@@ -159,7 +160,7 @@ fn own_address(setup: &Setup, address: Ipv4Addr) -> Result<Answer, LookupFailed>
             Ok(text) => {
                 Ok(text.is_some_and(|text| entries(&text).any(|entry| entry.text == address.to_string().as_bytes())))
             }
-            Err(error) => Err(LookupFailed::Unreadable { file, path, error: error.to_string() }),
+            Err(error) => Err(LookupFailed::Unreadable { file, path, error: words(&error).into_owned() }),
         }
     };
     if listed("notipme")? {

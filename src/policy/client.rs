@@ -112,7 +112,7 @@ fn no_name(control: &Control, client: &Client) -> Vec<u8> {
 fn shutdown(value: &[u8]) -> (u16, Vec<u8>) {
     match value {
         b"" => (421, b" SMTP service unavailable (#4.3.2)".to_vec()),
-        [code @ b'4'..=b'5', tens @ b'0'..=b'9', ones @ b'0'..=b'9', text @ ..] => {
+        [code @ b'4'..=b'5', tens @ b'0'..=b'9', ones @ b'0'..=b'9', text @ ..] if matches!(text, [] | [b' ', ..]) => {
             let digit = |byte: &u8| u16::from(byte - b'0');
             (digit(code) * 100 + digit(tens) * 10 + digit(ones), text.to_vec())
         }
@@ -130,6 +130,7 @@ mod tests {
         assert_eq!(shutdown(b"554 gone"), (554, b" gone".to_vec()));
         assert_eq!(shutdown(b"421"), (421, b"".to_vec()));
         assert_eq!(shutdown(b"250 fine"), (421, b"".to_vec()));
+        assert_eq!(shutdown(b"554-gone"), (421, b"".to_vec()));
         assert_eq!(shutdown(b"later"), (421, b"".to_vec()));
     }
 }

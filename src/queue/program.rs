@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, NulError};
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 
@@ -69,9 +69,16 @@ pub struct Program {
     pid: Pid,
     message: Option<OwnedFd>,
     envelope: Option<OwnedFd>,
+    ears: Ears,
+    complete: bool,
+}
+
+/// Our ends of the pipes on which the program explains itself, and what it has said so far.
+#[derive(Debug)]
+struct Ears {
     error_fd: Option<OwnedFd>,
     descriptor_6: Option<OwnedFd>,
-    complete: bool,
+    heard: Explanations,
 }
 
 impl Program {
@@ -116,17 +123,17 @@ impl Program {
             .map_err(|error| failed(&program.to_string_lossy(), error))?;
         Ok(Self {
             pid,
-            message: Some(message.write),
-            envelope: Some(envelope.write),
-            error_fd,
-            descriptor_6: Some(descriptor_6.read),
+            message: Some(without_waiting(message.write)?),
+            envelope: Some(without_waiting(envelope.write)?),
+            ears: Ears { error_fd, descriptor_6: Some(descriptor_6.read), heard: Explanations::default() },
             complete: true,
         })
     }
 
     /// Gives it more of the message. A program that does not read on has failed; its exit status will tell.
     pub fn write(&mut self, text: &[u8]) {
-        if self.message.as_ref().is_some_and(|message| write_all(message, text).is_err()) {
+        let Some(message) = &self.message else { return };
+        if (PipeWriter { pipe: message, ears: &mut self.ears }).write_all(text).is_err() {
             self.message = None;
             self.complete = false;
         }
@@ -136,28 +143,12 @@ impl Program {
     pub fn hand_over(mut self, envelope: &Envelope) -> QueueStatus {
         self.message = None;
         if let Some(pipe) = self.envelope.take().filter(|_| self.complete) {
-            self.complete = envelope.write(&mut PipeWriter(&pipe)).is_ok();
+            let mut writer = PipeWriter { pipe: &pipe, ears: &mut self.ears };
+            self.complete = envelope.write(&mut writer).is_ok();
         }
-        let explanations = self.explanations();
-        let status = self.wait();
-        QueueStatus::of(status, self.complete, explanations)
-    }
-
-    /// Reads both explanations until the program has closed them.
-    fn explanations(&mut self) -> Explanations {
-        let mut explanations = Explanations::default();
-        while self.error_fd.is_some() || self.descriptor_6.is_some() {
-            let ready = [&self.error_fd, &self.descriptor_6].map(|pipe| pipe.as_ref().map(|pipe| pipe.as_fd()));
-            match which_ready(ready) {
-                Ok([error_fd, descriptor_6]) => {
-                    drain(&mut self.error_fd, error_fd, &mut explanations.error_fd);
-                    drain(&mut self.descriptor_6, descriptor_6, &mut explanations.descriptor_6);
-                }
-                Err(Errno::EINTR) => {}
-                Err(_) => break,
-            }
-        }
-        explanations
+        while self.ears.are_open() && self.ears.listen(None).is_ok() {}
+        let heard = std::mem::take(&mut self.ears.heard);
+        QueueStatus::of(self.wait(), self.complete, heard)
     }
 
     fn wait(&self) -> Option<WaitStatus> {
@@ -176,9 +167,32 @@ impl Drop for Program {
     fn drop(&mut self) {
         let (envelope, message) = (self.envelope.take(), self.message.take());
         if envelope.is_some() || message.is_some() {
-            drop((envelope, message, self.error_fd.take(), self.descriptor_6.take()));
+            drop((envelope, message, self.ears.error_fd.take(), self.ears.descriptor_6.take()));
             self.wait();
         }
+    }
+}
+
+impl Ears {
+    fn are_open(&self) -> bool {
+        self.error_fd.is_some() || self.descriptor_6.is_some()
+    }
+
+    /// Waits until the program explains something, or until `pipe` takes more; hears what there is to hear.
+    fn listen(&mut self, pipe: Option<BorrowedFd<'_>>) -> nix::Result<()> {
+        let ears = [&self.error_fd, &self.descriptor_6].map(|ear| ear.as_ref().map(AsFd::as_fd));
+        let mut polled: Vec<_> = ears.iter().flatten().map(|ear| PollFd::new(*ear, PollFlags::POLLIN)).collect();
+        polled.extend(pipe.map(|pipe| PollFd::new(pipe, PollFlags::POLLOUT)));
+        match poll(&mut polled, PollTimeout::NONE) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let mut ready = polled.iter().map(|polled| polled.any().unwrap_or(true));
+        let [error_fd, descriptor_6] = ears.map(|ear| ear.is_some() && ready.next().unwrap_or(true));
+        drain(&mut self.error_fd, error_fd, &mut self.heard.error_fd);
+        drain(&mut self.descriptor_6, descriptor_6, &mut self.heard.descriptor_6);
+        Ok(())
     }
 }
 
@@ -257,14 +271,6 @@ fn plain_signals() -> nix::Result<PosixSpawnAttr> {
     Ok(attributes)
 }
 
-/// Waits until one of the pipes has something to read or is closed, and says which.
-fn which_ready(pipes: [Option<BorrowedFd<'_>>; 2]) -> nix::Result<[bool; 2]> {
-    let mut polled: Vec<_> = pipes.iter().flatten().map(|pipe| PollFd::new(*pipe, PollFlags::POLLIN)).collect();
-    poll(&mut polled, PollTimeout::NONE)?;
-    let mut ready = polled.iter().map(|pipe| pipe.any().unwrap_or(true));
-    Ok(pipes.map(|pipe| pipe.is_some() && ready.next().unwrap_or(true)))
-}
-
 /// Reads what a pipe has, if it is ready; a pipe that was closed becomes none.
 fn drain(pipe: &mut Option<OwnedFd>, ready: bool, kept: &mut Vec<u8>) {
     let Some(open) = pipe.as_ref().filter(|_| ready) else { return };
@@ -280,23 +286,27 @@ fn drain(pipe: &mut Option<OwnedFd>, ready: bool, kept: &mut Vec<u8>) {
     }
 }
 
-fn write_all(pipe: &OwnedFd, mut text: &[u8]) -> nix::Result<()> {
-    while !text.is_empty() {
-        match write(pipe, text) {
-            Ok(octets) => text = text.get(octets..).unwrap_or_default(),
-            Err(Errno::EINTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+/// Our end of a pipe no longer makes us wait; the program's end stays as it is.
+fn without_waiting(pipe: OwnedFd) -> Result<OwnedFd, StartError> {
+    fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|error| failed("fcntl", error))?;
+    Ok(pipe)
 }
 
-/// A pipe as the standard library's writer.
-struct PipeWriter<'p>(&'p OwnedFd);
+/// A pipe to the program, which hears what the program says while it waits, so that they never wait for each other.
+struct PipeWriter<'p> {
+    pipe: &'p OwnedFd,
+    ears: &'p mut Ears,
+}
 
-impl io::Write for PipeWriter<'_> {
+impl Write for PipeWriter<'_> {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        Ok(write(self.0, text)?)
+        loop {
+            match write(self.pipe, text) {
+                Err(Errno::EAGAIN) => self.ears.listen(Some(self.pipe.as_fd()))?,
+                Err(Errno::EINTR) => {}
+                result => return Ok(result?),
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -5,7 +5,7 @@ use crate::message::received::trace_header;
 use crate::policy::verdict::Reason;
 use crate::queue::envelope::Envelope;
 use crate::queue::status::QueueStatus;
-use crate::session::{Session, Stage, Then, Transaction, Turn};
+use crate::session::{Session, Stage, Then, Transaction, Turn, with_reason};
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::printable::loggable;
 use crate::smtp::reply;
@@ -69,63 +69,47 @@ impl Session<'_> {
         trace_header(&self.setup.control, &self.setup.client, self.helo_name(), protocol, date)
     }
 
-    /// The reply after the content, and a log line for each recipient.
-    pub fn settle(&self, delivery: &Delivery, octets: u64, outcome: &Outcome, now_seconds: u64) -> Turn {
+    /// The reply after the content.
+    pub fn settle(&self, outcome: &Outcome, now_seconds: u64) -> Turn {
         match outcome {
             Outcome::NotStarted(error) => {
                 let line = [b"qqt failure: ".as_slice(), &loggable(error.as_bytes())].concat();
                 Turn::say(reply::QUEUE_FAILURE).because(line, Reason::Setting("QMAILQUEUE"))
             }
-            Outcome::Flawed(Flaw::TooManyHops) => {
-                let line =
-                    |recipient: &[u8], _: &Reason| self.flawed_line("too many hops", delivery, recipient, octets);
-                self.refused(delivery, reply::TOO_MANY_HOPS, "maxhops", line)
-            }
-            Outcome::Flawed(Flaw::TooBig) => {
-                let line =
-                    |recipient: &[u8], _: &Reason| self.flawed_line("data size exceeded", delivery, recipient, octets);
-                self.refused(delivery, reply::TOO_BIG, "databytes", line)
-            }
-            Outcome::Handed(QueueStatus::Queued { pid }) => {
-                let mut turn = Turn::say(reply::queued(now_seconds, *pid));
-                for (recipient, reason) in delivery.recipients() {
-                    let line = [b" ".to_vec(), self.told(delivery, recipient, reason, octets)].concat();
-                    turn = turn.because(line, reason.clone());
-                }
-                turn
-            }
-            Outcome::Handed(QueueStatus::Refused { reply, text, pid, said }) => {
-                let kind = if reply.is_temporary() { " (temporary): " } else { " (permanent): " };
-                let text = loggable(text);
-                let line = |recipient: &[u8], reason: &Reason| {
-                    let told = self.told(delivery, recipient, reason, octets);
-                    [text.as_slice(), kind.as_bytes(), &told, format!(" qp {pid}").as_bytes()].concat()
-                };
-                let turn = self.refused(delivery, reply.clone(), "queue", line);
+            Outcome::Flawed(Flaw::TooManyHops) => Turn::say(reply::TOO_MANY_HOPS),
+            Outcome::Flawed(Flaw::TooBig) => Turn::say(reply::TOO_BIG),
+            Outcome::Handed(QueueStatus::Queued { pid }) => Turn::say(reply::queued(now_seconds, *pid)),
+            Outcome::Handed(QueueStatus::Refused { reply, said, .. }) => {
+                let turn = Turn::say(reply.clone());
                 let said = loggable(said);
                 if said.is_empty() { turn } else { turn.log([b"queue program said: ".as_slice(), &said].concat()) }
             }
         }
     }
 
-    fn refused(
-        &self,
-        delivery: &Delivery,
-        reply: reply::Reply,
-        setting: &'static str,
-        line: impl Fn(&[u8], &Reason) -> Vec<u8>,
-    ) -> Turn {
-        let mut turn = Turn::say(reply);
-        for (recipient, reason) in delivery.recipients() {
-            turn = turn.because(line(recipient, reason), Reason::Setting(setting));
-        }
-        turn
-    }
-
-    fn flawed_line(&self, what: &str, delivery: &Delivery, recipient: &[u8], octets: u64) -> Vec<u8> {
-        let (sender, address) = (loggable(delivery.envelope.sender()), loggable(recipient));
-        let size = format!("> Size: {octets}");
-        [what.as_bytes(), b": MAIL from <", &sender, b"> RCPT <", &address, size.as_bytes()].concat()
+    /// A log line for each recipient, made when it is asked for: there may be very many.
+    pub fn outcome_lines(&self, delivery: &Delivery, octets: u64, outcome: &Outcome) -> impl Iterator<Item = Vec<u8>> {
+        delivery.recipients().filter_map(move |(recipient, reason)| match outcome {
+            Outcome::NotStarted(_) => None,
+            Outcome::Flawed(Flaw::TooManyHops) => Some(with_reason(
+                flawed_line("too many hops", delivery, recipient, octets),
+                &Reason::Setting("maxhops"),
+            )),
+            Outcome::Flawed(Flaw::TooBig) => {
+                let line = flawed_line("data size exceeded", delivery, recipient, octets);
+                Some(with_reason(line, &Reason::Setting("databytes")))
+            }
+            Outcome::Handed(QueueStatus::Queued { .. }) => {
+                let line = [b" ".to_vec(), self.told(delivery, recipient, reason, octets)].concat();
+                Some(with_reason(line, reason))
+            }
+            Outcome::Handed(QueueStatus::Refused { reply, text, pid, .. }) => {
+                let kind = if reply.is_temporary() { " (temporary): " } else { " (permanent): " };
+                let told = self.told(delivery, recipient, reason, octets);
+                let line = [&loggable(text), kind.as_bytes(), &told, format!(" qp {pid}").as_bytes()].concat();
+                Some(with_reason(line, &Reason::Setting("queue")))
+            }
+        })
     }
 
     /// The part that the lines of accepted and refused messages share.
@@ -138,4 +122,10 @@ impl Session<'_> {
             [b"HELO <", &helo, b"> MAIL from <", &sender, b"> RCPT <", &address, b"> AUTH <", right, size.as_bytes()];
         parts.concat()
     }
+}
+
+fn flawed_line(what: &str, delivery: &Delivery, recipient: &[u8], octets: u64) -> Vec<u8> {
+    let (sender, address) = (loggable(delivery.envelope.sender()), loggable(recipient));
+    let size = format!("> Size: {octets}");
+    [what.as_bytes(), b": MAIL from <", &sender, b"> RCPT <", &address, size.as_bytes()].concat()
 }

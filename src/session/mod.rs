@@ -118,10 +118,16 @@ impl Turn {
                 self.then = Then::Close { exit: 1 };
             }
         }
-        line.extend_from_slice(format!(" reason={reason}").as_bytes());
+        line = with_reason(line, &reason);
         self.reason = Some(reason);
         self.log(line)
     }
+}
+
+/// A log line about a decision, ending in its reason (D25).
+fn with_reason(mut line: Vec<u8>, reason: &Reason) -> Vec<u8> {
+    line.extend_from_slice(format!(" reason={reason}").as_bytes());
+    line
 }
 
 impl<'s> Session<'s> {
