@@ -165,7 +165,7 @@ fn range(text: &[u8]) -> Result<Address<'_>, Cause> {
     let (Some(low_number), Some(high_number)) = (number(low), number(high)) else {
         return Err(Cause::range_without_numbers(text));
     };
-    // Quirk: a number above 255 on the right means 255.
+    // Quirk: a number above 255 on the right means 255 (tests/data/tcprules-observed.json: range-over-255).
     let high = high_number.min(255) as u8;
     match u8::try_from(low_number) {
         Ok(low) if low <= high => Ok(Address::Range { head, low, high, tail }),
@@ -173,7 +173,9 @@ fn range(text: &[u8]) -> Result<Address<'_>, Cause> {
     }
 }
 
-/// A number of digits only. Quirk: none is 0, and too many wrap around.
+/// A number of digits only.
+///
+/// Quirk: none is 0, and too many wrap around (tests/data/tcprules-observed.json: range-overflow).
 fn number(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0, |number: u64, digit| {
         digit.is_ascii_digit().then(|| number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')))
@@ -199,7 +201,8 @@ fn check_network(address: &[u8], prefix: &[u8]) -> Result<(), Cause> {
     let mut octets = [0; 4];
     let parts = address.split(|byte| *byte == b'.').filter(|part| !part.is_empty());
     for (octet, part) in octets.iter_mut().zip(parts) {
-        // Quirk: a number that is no octet makes a key that nobody asks for; the doubt about networks says so.
+        // The doubt about networks says that nobody asks for such a key.
+        // Quirk: a number that is no octet makes one all the same (tests/data/tcprules-observed.json: ipv4-cidr-octet-300).
         let Some(number) = number(part).and_then(|number| u8::try_from(number).ok()) else {
             return Ok(());
         };

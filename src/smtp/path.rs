@@ -30,7 +30,7 @@ impl<'a> Path<'a> {
     pub fn parse(argument: &'a [u8]) -> Result<Self, Malformed> {
         let (text, terminator) = match after_first(argument, b'<') {
             Some(text) => (text, b'>'),
-            // Quirk: without `<` the address stands between the first colon and a space (rcpt/without-brackets.smtp).
+            // Quirk: without `<` the address stands between the first colon and a space (mail/address-without-brackets.smtp).
             None => (unbracketed(argument)?, b' '),
         };
         let text = match text.first() {

@@ -1,0 +1,151 @@
+//! Which module may use which, and which may touch the world.
+
+use std::collections::BTreeSet;
+
+use crate::none;
+use crate::source::{File, rust_files, src_files};
+
+/// The modules from the ground up, and what each may use of those before it.
+const MODULES: &[(&str, &[&str])] = &[
+    ("errno", &[]),
+    ("lines", &[]),
+    ("last_words", &[]),
+    ("smtp", &[]),
+    ("cdb", &["errno", "lines"]),
+    ("client", &["cdb", "lines"]),
+    ("control", &["client", "lines"]),
+    ("policy", &["smtp", "client", "control"]),
+    ("message", &["client", "control"]),
+    ("queue", &["smtp", "control"]),
+    ("session", &["smtp", "control", "policy", "message", "queue"]),
+    ("lookup", &["cdb", "client", "control", "policy"]),
+    ("log", &["smtp"]),
+    ("wire", &["smtp", "control", "message"]),
+    ("connection", &["smtp", "control", "message", "queue", "session", "lookup", "log", "wire"]),
+    ("operator", &["smtp", "cdb", "client", "control", "policy", "session", "lookup"]),
+    (
+        "bin",
+        &["errno", "last_words", "cdb", "client", "control", "queue", "session", "lookup", "connection", "operator"],
+    ),
+];
+
+#[test]
+fn modules_use_only_what_stands_before_them() {
+    let mut before = BTreeSet::new();
+    for (module, uses) in MODULES {
+        let later: Vec<_> = uses.iter().filter(|used| !before.contains(*used)).collect();
+        assert!(later.is_empty(), "MODULES: {module} uses {later:?}, which does not stand before it");
+        before.insert(*module);
+    }
+    let mut findings = Vec::new();
+    for file in src_files().iter().filter(|file| file.path != "src/lib.rs") {
+        let module = module(file);
+        let Some((_, uses)) = MODULES.iter().find(|(known, _)| *known == module) else {
+            findings.push(format!("{}: the module {module} is not in MODULES: say what it may use", file.path));
+            continue;
+        };
+        for (number, path) in file.paths() {
+            let mut parts = path.split("::");
+            let (Some("crate" | "postern"), Some(used)) = (parts.next(), parts.next()) else { continue };
+            let is_module = used.starts_with(char::is_lowercase);
+            if is_module && used != module && !uses.contains(&used) {
+                findings.push(format!("{}:{number}: {module} may not use {used} ({path})", file.path));
+            }
+        }
+    }
+    none(findings);
+}
+
+/// `smtp` for `src/smtp/path.rs`, `wire` for `src/wire.rs`.
+fn module(file: &File) -> &str {
+    let path = file.path.strip_prefix("src/").unwrap();
+    path.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// What may touch files, environment, clock, processes or network, and what it does with them.
+const WORLDLY: &[(&str, &str)] = &[
+    ("src/cdb/", "reads and writes cdb files"),
+    ("src/control/environment.rs", "reads the environment"),
+    ("src/control/load.rs", "reads control files, asks the socket for the client"),
+    ("src/control/summary.rs", "looks which control files there are"),
+    ("src/queue/program.rs", "runs the queue program"),
+    ("src/queue/maildir.rs", "writes messages"),
+    ("src/lookup/", "reads lists, asks for the addresses of this host"),
+    ("src/log.rs", "writes to stderr"),
+    ("src/last_words.rs", "writes to stderr"),
+    ("src/wire.rs", "reads from the client and writes to it"),
+    ("src/connection.rs", "looks at the clock, writes to stderr"),
+    ("src/operator/", "reads control files, writes manuals"),
+    ("src/bin/", "programs"),
+];
+
+/// Paths that lead out of the program.
+const WORLD: &[&str] = &[
+    "std::fs",
+    "std::env",
+    "std::process",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::net::ToSocketAddrs",
+    "std::os::unix::net",
+    "std::io::std",
+    "std::thread",
+    "std::time::SystemTime",
+    "std::time::Instant",
+    "nix::",
+];
+/// Of these, what is only data.
+const DATA: &[&str] = &["nix::sys::wait::WaitStatus"];
+/// The same as methods.
+const METHODS: &[&str] = &[".exists()", ".try_exists()", ".is_dir()", ".is_file()", ".canonicalize()", ".read_dir()"];
+
+#[test]
+fn few_files_touch_the_world() {
+    let mut findings = Vec::new();
+    for file in src_files() {
+        if WORLDLY.iter().any(|(path, _)| file.path.starts_with(path)) {
+            continue;
+        }
+        let used = file.paths().into_iter().filter(|(_, path)| {
+            let is_function_of_c = path.strip_prefix("libc::").is_some_and(|name| name.starts_with(char::is_lowercase));
+            let begins = |starts: &[&str]| starts.iter().any(|start| path.starts_with(start));
+            is_function_of_c || (begins(WORLD) && !begins(DATA))
+        });
+        let called = file.code().filter_map(|(number, line)| {
+            METHODS.iter().find(|method| line.contains(*method)).map(|method| (number, (*method).to_owned()))
+        });
+        for (number, what) in used.chain(called) {
+            findings.push(format!("{}:{number}: {what} touches the world, which is for WORLDLY files", file.path));
+        }
+    }
+    let files = src_files();
+    for (path, _) in WORLDLY {
+        if !files.iter().any(|file| file.path.starts_with(path)) {
+            findings.push(format!("WORLDLY: there is no {path}"));
+        }
+    }
+    none(findings);
+}
+
+#[test]
+fn only_the_entry_point_is_unsafe() {
+    let mut findings = Vec::new();
+    for file in rust_files() {
+        let is_word = |line: &str| {
+            let mut words = line.split(|character: char| !character.is_alphanumeric() && character != '_');
+            words.any(|word| word == "unsafe")
+        };
+        let strings_aside = |line: &str| line.split('"').step_by(2).any(is_word);
+        for (number, line) in (1..).zip(file.text.lines()).filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            let is_entry_point = file.path == "src/bin/smtpd.rs" && line == "#[unsafe(no_mangle)]";
+            if strings_aside(line) && !is_entry_point {
+                findings.push(format!("{}:{number}: unsafe code is for the entry point of smtpd alone", file.path));
+            }
+        }
+    }
+    let library = src_files().into_iter().find(|file| file.path == "src/lib.rs").unwrap();
+    if !library.text.contains("#![forbid(unsafe_code)]") {
+        findings.push("src/lib.rs: keep #![forbid(unsafe_code)]".to_owned());
+    }
+    none(findings);
+}
