@@ -175,7 +175,8 @@ impl Witness<'_> {
             Outcome::Handed(refused),
             Outcome::Handed(QueueStatus::Queued { pid: 1 }),
         ] {
-            let turn = session.settle(delivery, 1, &outcome, 1);
+            let mut turn = session.settle(&outcome, 1);
+            turn.log.extend(session.outcome_lines(delivery, 1, &outcome));
             presentable(&turn);
             assert_eq!(turn.reply.code() == 250, matches!(outcome, Outcome::Handed(QueueStatus::Queued { .. })));
         }
