@@ -13,7 +13,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("smtp", &[]),
     ("cdb", &["errno", "lines"]),
     ("client", &["cdb", "lines"]),
-    ("control", &["errno", "lines", "client"]),
+    ("control", &["errno", "client", "lines"]),
     ("policy", &["smtp", "client", "control"]),
     ("message", &["client", "control"]),
     ("queue", &["smtp", "control"]),
