@@ -21,7 +21,7 @@ pub struct Setup {
     /// The environment, for the queue program.
     pub environment: Environment,
     /// The keys that variables have set, a bit each.
-    set_by_variable: u64,
+    pub set_by_variable: u64,
 }
 
 /// The settings that are loaded when the connection starts; [`settings::SETTINGS`] tells what each one does.

@@ -93,7 +93,9 @@ impl World {
             relay_suffix: self.relay_client.map(Into::into),
             ..Client::default()
         };
-        Setup { client, control, ..Setup::default() }
+        let mut setup = Setup::default();
+        (setup.client, setup.control) = (client, control);
+        setup
     }
 
     /// What the lists say.

@@ -77,7 +77,9 @@ fn setup(input: &mut Input<'_>) -> Setup {
         info: (more & 4 > 0).then(|| input.counted().to_vec()),
         relay_suffix: (more & 8 > 0).then(|| b".relayed".to_vec()),
     };
-    Setup { client, control, ..Setup::default() }
+    let mut setup = Setup::default();
+    (setup.client, setup.control) = (client, control);
+    setup
 }
 
 fn answer(octet: u8) -> Result<Answer, LookupFailed> {
@@ -175,8 +177,12 @@ impl Witness<'_> {
             Outcome::Handed(refused),
             Outcome::Handed(QueueStatus::Queued { pid: 1 }),
         ] {
-            let turn = session.settle(delivery, 1, &outcome, 1);
+            let turn = session.settle(&outcome, 1);
             presentable(&turn);
+            let lines: Vec<Vec<u8>> = session.outcome_lines(delivery, 1, &outcome).collect();
+            lines.iter().for_each(|line| printable(line));
+            let lines_expected = if matches!(outcome, Outcome::NotStarted(_)) { 0 } else { recipients.len() };
+            assert_eq!(lines.len(), lines_expected);
             assert_eq!(turn.reply.code() == 250, matches!(outcome, Outcome::Handed(QueueStatus::Queued { .. })));
         }
     }
@@ -198,8 +204,10 @@ fn address(argument: &[u8], asked: &[Asked]) -> Vec<u8> {
 fn presentable(turn: &Turn) {
     assert!((200..600).contains(&turn.reply.code()));
     assert!(turn.delay_seconds <= Control::WAIT_SECONDS_MAX);
-    for line in turn.reply.lines().chain(turn.log.iter().map(Vec::as_slice)) {
-        let line = std::str::from_utf8(line).unwrap();
-        assert!(!line.chars().any(char::is_control), "{line:?}");
-    }
+    turn.reply.lines().chain(turn.log.iter().map(Vec::as_slice)).for_each(printable);
+}
+
+fn printable(line: &[u8]) {
+    let line = std::str::from_utf8(line).unwrap();
+    assert!(!line.chars().any(char::is_control), "{line:?}");
 }
