@@ -1,6 +1,5 @@
 //! START HERE: greet, then read a line, hear it, say the reply, do what follows.
 
-use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use crate::client::Client;
@@ -63,24 +62,16 @@ pub fn serve(setup: &Setup) -> u8 {
     }
 }
 
-/// What is said when the settings cannot be loaded, and the exit code: 111 without a place to work in, else 1.
+/// Tells log and client that the control files cannot be loaded, and returns the exit code.
 #[must_use]
-pub fn cannot_start(error: &LoadError, client: Option<&Client>) -> u8 {
-    match error {
-        LoadError::Directory { .. } => {
-            let _ = writeln!(std::io::stderr(), "{error}");
-            111
-        }
-        LoadError::File { .. } => {
-            let mut log = client.map_or_else(Log::without_client, |client| Log::new(&client.address_text));
-            log.lines(&[error.to_string()]);
-            log.flush();
-            if let Ok(mut wire) = Wire::new(&Control::default()) {
-                wire.say_last(&reply::NO_CONTROLS);
-            }
-            1
-        }
+pub fn turn_away(client: &Client, error: &LoadError) -> u8 {
+    let mut log = Log::new(&client.address_text);
+    log.lines(&[error.to_string()]);
+    log.flush();
+    if let Ok(mut wire) = Wire::new(&Control::default()) {
+        wire.say_last(&reply::NO_CONTROLS);
     }
+    1
 }
 
 impl Connection<'_> {

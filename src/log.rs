@@ -21,13 +21,6 @@ impl Log {
         Self { prefix, pending: Vec::new() }
     }
 
-    /// A log for a client that is not known yet.
-    #[must_use]
-    pub fn without_client() -> Self {
-        let prefix = format!("qmail-smtpd: pid {} ", std::process::id()).into_bytes();
-        Self { prefix, pending: Vec::new() }
-    }
-
     /// Adds lines; they are written before we wait for anything, so that a batch of commands costs one write.
     pub fn lines<T: AsRef<[u8]>>(&mut self, lines: &[T]) {
         for line in lines {

@@ -144,6 +144,7 @@ impl Wire {
     /// [`Broken`], whatever happened.
     pub fn line(&mut self) -> Result<&[u8], Broken> {
         let mut searched = 0;
+        let mut deadline = None;
         loop {
             let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
             let found = memchr::memchr(b'\n', unread.get(searched..).unwrap_or_default());
@@ -158,7 +159,9 @@ impl Wire {
                 return Ok(line.strip_suffix(b"\r").unwrap_or(line));
             }
             searched = octets;
-            self.read_more()?;
+            // D39: a client that sends an octet now and then may not keep us for ever.
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.timeout);
+            self.read_within(deadline.saturating_duration_since(Instant::now()))?;
         }
     }
 
@@ -185,9 +188,13 @@ impl Wire {
     ///
     /// [`Broken`], whatever happened.
     pub fn read_more(&mut self) -> Result<(), Broken> {
+        self.read_within(self.timeout)
+    }
+
+    fn read_within(&mut self, patience: Duration) -> Result<(), Broken> {
         self.flush()?;
         self.make_room();
-        if !self.wait_to_read(self.timeout)? {
+        if !self.wait_to_read(patience)? {
             return Err(Broken::Timeout);
         }
         loop {

@@ -41,11 +41,11 @@ fn run() -> u8 {
     }
     let places = match Places::find(&environment) {
         Ok(places) => places,
-        Err(error) => return connection::cannot_start(&error, None),
+        Err(error) => return cannot_work(&error),
     };
     if let Err(error) = std::env::set_current_dir(&places.working) {
         let error = LoadError::Directory { path: places.working, error };
-        return connection::cannot_start(&error, None);
+        return cannot_work(&error);
     }
     if matches!(first.as_slice(), b"-v" | b"-V" | b"--version") {
         return show(&summary(&places.control, &environment));
@@ -54,8 +54,14 @@ fn run() -> u8 {
     setup.ask_socket_for_client();
     match setup.load_files(&places.control, Some(&first)) {
         Ok(()) => connection::serve(&setup),
-        Err(error) => connection::cannot_start(&error, Some(&setup.client)),
+        Err(error) => connection::turn_away(&setup.client, &error),
     }
+}
+
+/// There is no place to work in: nothing is said to the client, as in the original.
+fn cannot_work(error: &LoadError) -> u8 {
+    let _ = writeln!(std::io::stderr(), "{error}");
+    111
 }
 
 fn show(text: &str) -> u8 {

@@ -255,7 +255,7 @@ impl Setup {
             Key::ForbidBareCr => control.forbid_bare_cr = true,
             Key::QmailQueue => control.queue_program = Some(text.to_vec()),
             Key::NullQueue => control.null_queue = true,
-            Key::ErrorFd => control.queue_error_fd = Some(source.number(text, 2)).filter(|fd| *fd >= 0),
+            Key::ErrorFd => control.queue_error_fd = Some(source.number(text, 2)).filter(|fd| *fd >= 2),
         }
     }
 }

@@ -95,7 +95,7 @@ pub struct Control {
     pub queue_program: Option<Vec<u8>>,
     /// NULLQUEUE.
     pub null_queue: bool,
-    /// The descriptor of the queue program's explanations; none for a negative ERROR_FD.
+    /// The descriptor of the queue program's explanations, 2 or more; none for a smaller ERROR_FD, as -1.
     pub queue_error_fd: Option<i32>,
 }
 

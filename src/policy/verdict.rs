@@ -210,9 +210,8 @@ impl LookupFailed {
     pub fn reply(&self) -> Reply {
         match self {
             LookupFailed::Unreadable { .. } => reply::NO_CONTROLS,
-            LookupFailed::Compiled { .. } | LookupFailed::BadEntry { .. } | LookupFailed::OwnAddresses(_) => {
-                reply::LOCAL_FAILURE
-            }
+            LookupFailed::Compiled { .. } | LookupFailed::BadEntry { .. } => reply::LOCAL_FAILURE,
+            LookupFailed::OwnAddresses(_) => reply::NO_OWN_ADDRESSES,
             LookupFailed::NoRcptHosts => reply::NO_RCPTHOSTS,
         }
     }

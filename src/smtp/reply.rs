@@ -140,6 +140,8 @@ pub const NO_CONTROLS: Reply = Reply::new(451, "Sorry, I'm unable to read contro
 pub const NO_RCPTHOSTS: Reply = Reply::new(451, "Sorry, this server has no control/rcpthosts file (#4.3.0)");
 /// A list cannot be used as it is written.
 pub const LOCAL_FAILURE: Reply = Reply::new(451, "Sorry, there is a local system failure (#4.3.0)");
+/// The addresses of this host cannot be listed.
+pub const NO_OWN_ADDRESSES: Reply = Reply::new(451, "Sorry, I'm unable to figure out my IP addresses (#4.3.0)");
 /// LF without CR in the content.
 pub const BARE_LF: Reply = Reply::new(451, "Sorry, I received Bare LF. (#4.6.0)");
 /// The queue program does not start.
