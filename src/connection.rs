@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::client::Client;
 use crate::control::load::LoadError;
 use crate::control::{Control, Setup};
+use crate::errno::words;
 use crate::log::Log;
 use crate::lookup::Lookups;
 use crate::message::date::rfc5322;
@@ -47,7 +48,7 @@ pub fn serve(setup: &Setup) -> u8 {
     let wire = match Wire::new(&setup.control) {
         Ok(wire) => wire,
         Err(error) => {
-            log.lines(&[format!("unable to wait for signals: {}", error.desc())]);
+            log.lines(&[format!("unable to wait for signals: {}", words(&error.into()))]);
             return 1;
         }
     };
@@ -190,10 +191,10 @@ impl Connection<'_> {
             }
             Ended::Broken(Broken::Closed) => (format!("read error{after}: client dropped connection"), None),
             Ended::Broken(Broken::Read(error)) => {
-                (format!("read error{after}: {}", error.desc()), Some(reply::UNABLE_TO_READ))
+                (format!("read error{after}: {}", words(&(*error).into())), Some(reply::UNABLE_TO_READ))
             }
             Ended::Broken(Broken::Write(error)) => {
-                (format!("write error{after}: unable to write to client: {}", error.desc()), None)
+                (format!("write error{after}: unable to write to client: {}", words(&(*error).into())), None)
             }
             Ended::Broken(Broken::TooLong) => ("command too long reason=maxcmdlen".to_string(), Some(reply::TOO_LONG)),
             Ended::Broken(Broken::Terminated) => {

@@ -174,7 +174,7 @@ fn own_address(setup: &Setup, address: Ipv4Addr) -> Result<Answer, LookupFailed>
 
 fn of_an_interface(address: Ipv4Addr) -> Result<bool, LookupFailed> {
     let interfaces =
-        nix::ifaddrs::getifaddrs().map_err(|error| LookupFailed::OwnAddresses(error.desc().to_string()))?;
+        nix::ifaddrs::getifaddrs().map_err(|error| LookupFailed::OwnAddresses(words(&error.into()).into_owned()))?;
     let up = nix::net::if_::InterfaceFlags::IFF_UP;
     Ok(interfaces
         .filter(|interface| interface.flags.contains(up))

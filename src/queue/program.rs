@@ -15,6 +15,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, dup, pipe2, read, write};
 
 use crate::control::Setup;
+use crate::errno;
 use crate::queue::envelope::Envelope;
 use crate::queue::status::{Explanations, QueueStatus};
 
@@ -50,7 +51,7 @@ impl fmt::Display for StartError {
                 write!(f, "no queue program: set QMAILQUEUE, or install one of {}", places.join(", "))
             }
             StartError::Nul => f.write_str("QMAILQUEUE contains a NUL"),
-            StartError::System { what, error } => write!(f, "{what}: {}", error.desc()),
+            StartError::System { what, error } => write!(f, "{what}: {}", errno::words(&(*error).into())),
         }
     }
 }
