@@ -1,5 +1,5 @@
 //! What the machine does to smtpd: a connection that cannot be read, a system that refuses a call.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
 #[path = "support/home.rs"]
 mod home;
