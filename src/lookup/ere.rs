@@ -152,6 +152,8 @@ impl<'e> Translation<'e> {
             b'`' => self.anchor("\\A"),
             b'\'' => self.anchor("\\z"),
             b'1'..=b'9' => return Err(BadExpression("back-references are not supported")),
+            // Quirk: subjects are compared in upper case, and this letter is not (relay/escaped-small-letter.smtp).
+            b'a'..=b'z' => self.set(&Set::of(|_| false)),
             literal => self.literal(literal),
         }
         Ok(())
@@ -343,6 +345,22 @@ mod tests {
                 .flat_map(|&byte| if byte == b'^' { vec![b'\\', byte] } else { vec![b'[', byte, b']'] })
                 .collect();
             proptest::prop_assert_eq!(answer(&[b"(", literal.as_slice(), b")$"].concat(), &text), Ok(true));
+        }
+    }
+
+    #[test]
+    fn an_escaped_small_letter_without_meaning_matches_nothing() {
+        let table: [(&[u8], &[u8], bool); 6] = [
+            (b"^\\d", b"d@x", false),
+            (b"^\\d", b"D@x", false),
+            (b"^\\d*@", b"@x", true),
+            (b"^\\D", b"d@x", true),
+            (b"^\\w\\@", b"d@x", true),
+            (b"^\\x|d", b"d@x", true),
+        ];
+        for (expression, text, expected) in table {
+            let found = Expression::new(expression).unwrap().is_match(&Subject::new(text));
+            assert_eq!(found, expected, "{} {}", expression.escape_ascii(), text.escape_ascii());
         }
     }
 }

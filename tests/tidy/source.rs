@@ -32,7 +32,15 @@ pub fn files() -> Vec<File> {
 }
 
 fn walk(directory: &Path) -> Vec<String> {
-    const BUILT: [&str; 6] = [".git", "target", "run", "tests/fuzz/corpus", "tests/fuzz/found", "tests/fuzz/target"];
+    const BUILT: [&str; 7] = [
+        ".git",
+        "target",
+        "run",
+        "tests/fuzz/corpus",
+        "tests/fuzz/found",
+        "tests/fuzz/target",
+        "tests/fuzz/Cargo.lock",
+    ];
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let kept = entries.filter(|path| !BUILT.iter().any(|built| *path == root().join(built)));
     let paths: Vec<PathBuf> = kept.collect();
