@@ -67,10 +67,9 @@ fn after_first(text: &[u8], byte: u8) -> Option<&[u8]> {
 }
 
 fn unbracketed(argument: &[u8]) -> Result<&[u8], Malformed> {
-    let text = after_first(argument, b':').ok_or(Malformed)?;
+    let text = after_first(argument, b':').filter(|text| !text.is_empty()).ok_or(Malformed)?;
     let spaces = text.iter().take_while(|&&byte| byte == b' ').count();
-    let text = text.get(spaces..).unwrap_or_default();
-    if text.is_empty() { Err(Malformed) } else { Ok(text) }
+    Ok(text.get(spaces..).unwrap_or_default())
 }
 
 /// The address up to an unquoted `terminator`, with quoting undone, and what follows the terminator.
@@ -120,7 +119,7 @@ mod tests {
             (b"", None),
             (b"FROM", None),
             (b"FROM:", None),
-            (b"FROM:  ", None),
+            (b"FROM:  ", Some(b"")),
             (b"FROM: \ta@b", None),
             (b"FROM:<a\nb@c>", None),
             (b"FROM:<a\x7fb@c>", None),

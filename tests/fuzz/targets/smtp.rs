@@ -69,10 +69,10 @@ fn reference(argument: &[u8]) -> Option<(Vec<u8>, &[u8])> {
         Some(bracket) => (bracket + 1, b'>'),
         None => {
             let mut at = find(b':', 0)? + 1;
+            argument.get(at)?;
             while argument.get(at) == Some(&b' ') {
                 at += 1;
             }
-            argument.get(at)?;
             (at, b' ')
         }
     };
