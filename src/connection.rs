@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::client::Client;
 use crate::control::load::LoadError;
 use crate::control::{Control, Setup};
 use crate::errno::words;
@@ -44,7 +43,7 @@ impl From<Broken> for Ended {
 /// Serves the client on descriptors 0 and 1 and returns the exit code: 0 after QUIT, else 1.
 #[must_use]
 pub fn serve(setup: &Setup) -> u8 {
-    let mut log = Log::new(&setup.client.address_text);
+    let mut log = Log::new(setup);
     let wire = match Wire::new(&setup.control) {
         Ok(wire) => wire,
         Err(error) => {
@@ -65,8 +64,8 @@ pub fn serve(setup: &Setup) -> u8 {
 
 /// Tells log and client that the control files cannot be loaded, and returns the exit code.
 #[must_use]
-pub fn turn_away(client: &Client, error: &LoadError) -> u8 {
-    let mut log = Log::new(&client.address_text);
+pub fn turn_away(setup: &Setup, error: &LoadError) -> u8 {
+    let mut log = Log::new(setup);
     log.lines(&[error.to_string()]);
     log.flush();
     if let Ok(mut wire) = Wire::new(&Control::default()) {

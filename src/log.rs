@@ -2,6 +2,9 @@
 
 use std::io::Write;
 
+use crate::control::Setup;
+use crate::smtp::printable::loggable;
+
 /// Lines that wait for one write are written when they reach this.
 const PENDING_OCTETS_MAX: usize = 16_384;
 
@@ -10,15 +13,20 @@ const PENDING_OCTETS_MAX: usize = 16_384;
 pub struct Log {
     prefix: Vec<u8>,
     pending: Vec<u8>,
+    silent: bool,
 }
 
 impl Log {
-    /// A log for a client at this address.
+    /// The log of this connection; a silent one when it would reach the client (D40).
     #[must_use]
-    pub fn new(address_text: &[u8]) -> Self {
+    pub fn new(setup: &Setup) -> Self {
         let prefix = format!("qmail-smtpd: pid {} from ", std::process::id()).into_bytes();
-        let prefix = [&prefix, crate::smtp::printable::loggable(address_text).as_slice(), b" "].concat();
-        Self { prefix, pending: Vec::new() }
+        let address = loggable(&setup.client.address_text);
+        Self {
+            prefix: [&prefix, address.as_slice(), b" "].concat(),
+            pending: Vec::new(),
+            silent: setup.log_is_connection,
+        }
     }
 
     /// Adds lines; they are written before we wait for anything, so that a batch of commands costs one write.
@@ -35,10 +43,10 @@ impl Log {
 
     /// Writes what was added; a log that cannot be written is no reason to stop.
     pub fn flush(&mut self) {
-        if !self.pending.is_empty() {
+        if !self.pending.is_empty() && !self.silent {
             let _ = std::io::stderr().write_all(&self.pending);
-            self.pending.clear();
         }
+        self.pending.clear();
     }
 }
 

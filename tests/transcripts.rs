@@ -51,8 +51,12 @@ fn transcripts() {
 }
 
 /// Differences of programs that no transcript can talk to, with the test that shows each.
-const SHOWN_ELSEWHERE: &[(&str, &str)] =
-    &[("D37", "tests/tools.rs"), ("D38", "tests/tools.rs"), ("D39", "tests/hostile/limits.rs")];
+const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
+    ("D37", "tests/tools.rs"),
+    ("D38", "tests/tools.rs"),
+    ("D39", "tests/hostile/limits.rs"),
+    ("D40", "tests/live/socket.rs"),
+];
 
 /// Each numbered difference stands in README and in a transcript or another test; no other number is used.
 #[test]

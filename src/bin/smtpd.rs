@@ -51,10 +51,10 @@ fn run() -> u8 {
         return show(&summary(&places.control, &environment));
     }
     let mut setup = Setup::from_environment(environment);
-    setup.ask_socket_for_client();
+    setup.look_at_connection();
     match setup.load_files(&places.control, Some(&first)) {
         Ok(()) => connection::serve(&setup),
-        Err(error) => connection::turn_away(&setup.client, &error),
+        Err(error) => connection::turn_away(&setup, &error),
     }
 }
 

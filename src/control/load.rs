@@ -12,7 +12,7 @@ use nix::NixPath;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::socket::{SockaddrStorage, getpeername};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{FileStat, Mode, fstat};
 use nix::unistd::read;
 
 use crate::client::Client;
@@ -96,10 +96,9 @@ impl Places {
 
     fn default_place() -> Result<Self, LoadError> {
         let found = DEFAULT_DIRECTORIES.iter().map(PathBuf::from).find(|directory| directory.is_dir());
-        found.map(Self::with_control).ok_or_else(|| LoadError::Directory {
-            path: Self::default().working,
-            error: io::Error::from(io::ErrorKind::NotFound),
-        })
+        found
+            .map(Self::with_control)
+            .ok_or_else(|| LoadError::Directory { path: Self::default().working, error: Errno::ENOENT.into() })
     }
 
     fn with_control(control: PathBuf) -> Self {
@@ -156,8 +155,9 @@ impl Setup {
         self.settle_names(host)
     }
 
-    /// Without TCPREMOTEIP the client is the peer of descriptor 0 (inetd, systemd).
-    pub fn ask_socket_for_client(&mut self) {
+    /// Looks at the connection itself: under inetd the log would go to the client, and nobody but the socket tells who that is.
+    pub fn look_at_connection(&mut self) {
+        self.log_is_connection = is_same_socket();
         if self.environment.get(b"TCP6REMOTEIP").or_else(|| self.environment.get(b"TCPREMOTEIP")).is_some() {
             return;
         }
@@ -192,10 +192,7 @@ impl Setup {
         if control.greeting.is_empty() {
             // D07: a smtpgreeting without a usable line counts as missing.
             let me = control.me.clone().filter(|me| !me.is_empty());
-            let missing = || LoadError::File {
-                name: "smtpgreeting".to_string(),
-                error: io::Error::from(io::ErrorKind::NotFound),
-            };
+            let missing = || LoadError::File { name: "smtpgreeting".to_string(), error: Errno::ENOENT.into() };
             control.greeting.push(me.ok_or_else(missing)?);
         }
         if control.local_ip_host.is_none() {
@@ -299,6 +296,13 @@ impl Source {
     fn octets(self, text: &[u8]) -> u64 {
         unsigned(first_line(text)).unwrap_or(0)
     }
+}
+
+/// Whether descriptor 2 is the connection itself, as inetd leaves it.
+fn is_same_socket() -> bool {
+    let identity = |status: FileStat| (status.st_dev, status.st_ino, status.st_mode & libc::S_IFMT);
+    let [output, log] = [fstat(io::stdout()), fstat(io::stderr())].map(|status| status.map(identity));
+    matches!((output, log), (Ok(output), Ok(log)) if output == log && output.2 == libc::S_IFSOCK)
 }
 
 /// A client's name, whole; `unknown` and nothing are none.

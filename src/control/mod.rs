@@ -20,6 +20,8 @@ pub struct Setup {
     pub control: Control,
     /// The environment, for the queue program.
     pub environment: Environment,
+    /// Descriptor 2 is the connection: D40, nothing is logged, because the client would read it.
+    pub log_is_connection: bool,
     /// The keys that variables have set, a bit each.
     pub set_by_variable: u64,
 }

@@ -62,7 +62,7 @@ fn corpus() -> BTreeMap<String, Vec<u8>> {
     corpus
 }
 
-/// Debian has the samples in libpython3-testsuite, Python's own source in Lib/test.
+/// Debian has the samples in libpython3.11-testsuite, Python's own source in Lib/test.
 fn corpus_directory() -> PathBuf {
     let question = "import os, test.test_email as t; print(os.path.join(os.path.dirname(t.__file__), 'data'))";
     for python in ["/usr/bin/python3", "python3"] {
@@ -73,7 +73,7 @@ fn corpus_directory() -> PathBuf {
             return directory;
         }
     }
-    panic!("no Python here has test/test_email/data (Debian: libpython3-testsuite); scripts/test installs it");
+    panic!("no Python here has test/test_email/data (Debian: libpython3.11-testsuite); scripts/test installs it");
 }
 
 /// CR LF becomes LF; a last line without an end gets one, for SMTP knows only whole lines.

@@ -64,6 +64,7 @@ fn rules_count_when_they_are_rebuilt() {
 #[test]
 fn rebuilding_never_leaves_a_moment_without_rules() {
     const CONNECTIONS: usize = 60;
+    const REBUILDS: usize = 10;
     let home = home();
     let rules = compile_rules(home.path(), "127.0.0.:allow,RELAYCLIENT=\"\"\n:deny\n");
     let server = TcpServer::start(&home, &rules, &[]);
@@ -71,7 +72,8 @@ fn rebuilding_never_leaves_a_moment_without_rules() {
     let rebuilt = thread::scope(|scope| {
         let builder = scope.spawn(|| {
             let mut times = 0;
-            while !done.load(Ordering::Relaxed) {
+            // However busy the machine: as many as are worth the name, and as long as clients come.
+            while times <= REBUILDS || !done.load(Ordering::Relaxed) {
                 // The same decision in other words, so that each file differs from the last.
                 let rules = format!("127.0.0.:allow,RELAYCLIENT=\"\",BUILT=\"{times}\"\n:deny\n");
                 compile_rules(home.path(), &rules);
@@ -79,14 +81,17 @@ fn rebuilding_never_leaves_a_moment_without_rules() {
             }
             times
         });
-        for number in 0..CONNECTIONS {
+        let mut number = 0;
+        while number < CONNECTIONS || !builder.is_finished() {
+            if number == CONNECTIONS {
+                done.store(true, Ordering::Relaxed);
+            }
             // Without a cdb tcpserver would let the client in, but not let it relay.
             assert_eq!(ask_to_relay([127, 0, 0, 9], server.port), ACCEPT, "connection {number}");
+            number += 1;
         }
-        done.store(true, Ordering::Relaxed);
         builder.join().unwrap()
     });
-    assert!(rebuilt > 10, "only {rebuilt} times rebuilt");
     println!("{CONNECTIONS} connections while the rules were rebuilt {rebuilt} times");
 }
 

@@ -41,6 +41,29 @@ fn end(child: Child) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
+/// D40: inetd makes the connection descriptor 2 as well; what we log must not reach the client.
+#[test]
+fn the_log_is_not_told_to_the_client() {
+    let home = home();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    let mut command = Command::new(program("smtpd"));
+    // As tcp-env tells it, the usual companion of inetd.
+    command.env_clear().env("CONTROLDIR", home.control()).env("TCPREMOTEIP", "127.0.0.1");
+    command.stdin(Stdio::from(OwnedFd::from(server.try_clone().unwrap())));
+    command.stdout(Stdio::from(OwnedFd::from(server.try_clone().unwrap()))).stderr(Stdio::from(OwnedFd::from(server)));
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let mut smtp = Client::new(stream);
+    assert!(smtp.reply().starts_with("220 mx.test "));
+    assert_eq!(smtp.ask("MAIL FROM:<a@b.c>"), "250 ok");
+    let refused = "553 sorry, that domain isn't allowed to be relayed thru this MTA without authentication #5.7.1";
+    assert_eq!(smtp.ask("RCPT TO:<u@far.example>"), refused);
+    assert_eq!(smtp.ask("QUIT"), "221 mx.test closing connection");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
 /// D26: without TCPREMOTEIP the address is that of the peer.
 #[test]
 fn the_peer_of_descriptor_0_is_the_client() {

@@ -19,7 +19,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("queue", &["errno", "smtp", "control"]),
     ("session", &["smtp", "control", "policy", "message", "queue"]),
     ("lookup", &["errno", "cdb", "client", "control", "policy"]),
-    ("log", &["smtp"]),
+    ("log", &["smtp", "control"]),
     ("wire", &["smtp", "control", "message"]),
     ("connection", &["errno", "smtp", "client", "control", "message", "queue", "session", "lookup", "log", "wire"]),
     ("operator", &["smtp", "cdb", "client", "control", "policy", "session", "lookup"]),
