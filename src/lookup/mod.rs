@@ -59,18 +59,13 @@ impl<'s> Lookups<'s> {
     ///
     /// [`LookupFailed`] when a list cannot be read or used: nobody can know now.
     pub fn answer(&mut self, question: Question<'_>) -> Result<Answer, LookupFailed> {
+        let setup = self.setup;
         match question {
             Question::OwnDomain(domain) => self.own_domain(domain),
-            Question::RelayClients => match &self.relay_clients {
-                Some(known) => known.clone(),
-                None => self.relay_clients.insert(relay_clients(self.setup)).clone(),
-            },
-            Question::RelayDomains => match &self.relay_domains {
-                Some(known) => known.clone(),
-                None => self.relay_domains.insert(relay_domains(self.setup)).clone(),
-            },
+            Question::RelayClients => self.relay_clients.get_or_insert_with(|| relay_clients(setup)).clone(),
+            Question::RelayDomains => self.relay_domains.get_or_insert_with(|| relay_domains(setup)).clone(),
             Question::RelayMailFrom(sender) => self.relay_mail_from(sender),
-            Question::OwnAddress(address) => own_address(self.setup, address),
+            Question::OwnAddress(address) => own_address(setup, address),
         }
     }
 
