@@ -81,20 +81,16 @@ impl Reason {
         matches!(self, Reason::NoDomain | Reason::OwnDomain(_))
     }
 
+    /// The setting that refused, if it was one.
+    #[must_use]
+    pub fn setting(&self) -> Option<&'static str> {
+        if let Reason::Setting(name) = self { Some(name) } else { None }
+    }
+
     /// What the grant puts behind the recipient.
     #[must_use]
     pub fn suffix(&self) -> &[u8] {
-        match self {
-            Reason::Granted(evidence) => &evidence.suffix,
-            Reason::Fine
-            | Reason::NoDomain
-            | Reason::OwnDomain(_)
-            | Reason::RelayClientVariable
-            | Reason::Setting(_)
-            | Reason::Probe
-            | Reason::NoRelay
-            | Reason::LookupFailed(_) => b"",
-        }
+        if let Reason::Granted(evidence) = self { &evidence.suffix } else { b"" }
     }
 }
 

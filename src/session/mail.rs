@@ -39,7 +39,7 @@ impl Session<'_> {
             }
             Verdict::Refuse(reply, reason) => {
                 // Quirk: BOUNCEMAIL closes the connection (mail/bouncemail.smtp).
-                let closes = reason == Reason::Setting("BOUNCEMAIL");
+                let closes = reason.setting() == Some("BOUNCEMAIL");
                 let line = refusal_line(&sender, &reason, &self.setup.control);
                 let turn = Turn::say(reply).because(line, reason);
                 if closes { turn.close(1) } else { turn }
@@ -50,20 +50,12 @@ impl Session<'_> {
 
 fn refusal_line(sender: &[u8], reason: &Reason, control: &crate::control::Control) -> Vec<u8> {
     let sender = loggable(sender);
-    match reason {
-        Reason::Setting("CUGMAIL") => [b"Invalid CUG SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),
-        Reason::Setting("BOUNCEMAIL") => {
+    match reason.setting() {
+        Some("CUGMAIL") => [b"Invalid CUG SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),
+        Some("BOUNCEMAIL") => {
             let text = loggable(control.bounce_mail.as_deref().unwrap_or_default());
             [b"Blackholed SENDER address: MAIL from <", sender.as_slice(), b"> Reason <", &text, b">"].concat()
         }
-        Reason::Setting(_)
-        | Reason::Fine
-        | Reason::NoDomain
-        | Reason::OwnDomain(_)
-        | Reason::RelayClientVariable
-        | Reason::Granted(_)
-        | Reason::Probe
-        | Reason::NoRelay
-        | Reason::LookupFailed(_) => [b"Invalid SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),
+        _ => [b"Invalid SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),
     }
 }

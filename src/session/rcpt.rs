@@ -78,25 +78,16 @@ fn accepted_line(sender: &[u8], recipient: &[u8]) -> Vec<u8> {
 
 fn refusal_line(sender: &[u8], recipient: &[u8], argument: &[u8], reason: &Reason) -> Vec<u8> {
     let (sender, recipient) = (loggable(sender), loggable(recipient));
-    match reason {
-        Reason::Setting("CUGMAIL") => {
-            [b"Invalid CUG RECIPIENT address: RCPT TO <", recipient.as_slice(), b">"].concat()
-        }
-        Reason::Setting("maxrecipients") => {
+    match reason.setting() {
+        Some("CUGMAIL") => [b"Invalid CUG RECIPIENT address: RCPT TO <", recipient.as_slice(), b">"].concat(),
+        Some("maxrecipients") => {
             let last = loggable(argument);
             [b"Too many RECIPIENTS: MAIL from <", sender.as_slice(), b"> Last RCPT <", &last, b">"].concat()
         }
-        Reason::NoRelay | Reason::LookupFailed(_) => {
-            [b"Invalid RELAY client: MAIL from <", sender.as_slice(), b"> RCPT <", &recipient, b">"].concat()
-        }
-        Reason::Setting(_)
-        | Reason::Fine
-        | Reason::NoDomain
-        | Reason::OwnDomain(_)
-        | Reason::RelayClientVariable
-        | Reason::Granted(_)
-        | Reason::Probe => {
-            [b"Invalid RECIPIENT address: MAIL from <", sender.as_slice(), b"> RCPT <", &recipient, b">"].concat()
+        _ => {
+            let unrelayed = matches!(reason, Reason::NoRelay | Reason::LookupFailed(_));
+            let what: &[u8] = if unrelayed { b"Invalid RELAY client" } else { b"Invalid RECIPIENT address" };
+            [what, b": MAIL from <", &sender, b"> RCPT <", &recipient, b">"].concat()
         }
     }
 }
