@@ -165,6 +165,7 @@ impl Connection<'_> {
 
     /// Streams the content to the queue program. The program is told to discard if this fails: it is dropped.
     fn stream(&mut self, content: &mut Content, program: &mut Program) -> Result<Stop, Broken> {
+        let mut pace = self.wire.pace();
         loop {
             let window = self.wire.window();
             let settled = content.take(window);
@@ -172,7 +173,7 @@ impl Connection<'_> {
             self.wire.use_up(settled.used);
             match settled.stop {
                 Some(stop) => return Ok(stop),
-                None => self.wire.read_more()?,
+                None => self.wire.read_content(&mut pace)?,
             }
         }
     }

@@ -27,6 +27,9 @@ const PIPE_OCTETS: usize = 4096;
 /// How long the last words may take.
 const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(5);
 
+/// What of the content must come within the time that silence may take: a line of the longest kind (RFC 5321, 4.5.3.1.6).
+const CONTENT_OCTETS_MIN: usize = 1000;
+
 /// Why the conversation cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broken {
@@ -57,6 +60,13 @@ pub struct Wire {
     start: usize,
     end: usize,
     pending: Vec<u8>,
+}
+
+/// How a client keeps up while it sends content.
+#[derive(Debug)]
+pub struct Pace {
+    deadline: Instant,
+    octets: usize,
 }
 
 impl Wire {
@@ -189,6 +199,27 @@ impl Wire {
     /// [`Broken`], whatever happened.
     pub fn read_more(&mut self) -> Result<(), Broken> {
         self.read_within(self.timeout)
+    }
+
+    /// The beginning of content.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        Pace { deadline: Instant::now() + self.timeout, octets: 0 }
+    }
+
+    /// Reads more content. D39: a client that only drips is not waited for, [`CONTENT_OCTETS_MIN`] must come in time.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`], whatever happened.
+    pub fn read_content(&mut self, pace: &mut Pace) -> Result<(), Broken> {
+        let before = self.end - self.start;
+        self.read_within(pace.deadline.saturating_duration_since(Instant::now()))?;
+        pace.octets += self.end - self.start - before;
+        if pace.octets >= CONTENT_OCTETS_MIN {
+            *pace = self.pace();
+        }
+        Ok(())
     }
 
     fn read_within(&mut self, patience: Duration) -> Result<(), Broken> {

@@ -84,6 +84,24 @@ fn every_setting_that_does_nothing_yet_is_warned_about_when_set() {
 }
 
 #[test]
+fn a_list_in_a_form_that_is_not_read_is_warned_about() {
+    let mut forms = 0;
+    for row in rows().iter().filter(|row| text(row, "form").ends_with("or .cdb")) {
+        for form in ["cdb", "sql"].map(|form| format!("{}.{form}", text(row, "file"))) {
+            let home = control(BASIC);
+            fs::write(home.path().join("control").join(&form), [0; 2048]).unwrap();
+            let output = postern(&["lint", "--control", &directory(&home)]);
+            let is_read = form == "relaymailfrom.cdb";
+            assert_eq!(output.status.code(), Some(i32::from(!is_read)), "{form}: {}", stdout(&output));
+            assert_eq!(stdout(&output).contains(&format!("/{form}: is there and is not read yet")), !is_read);
+            forms += 1;
+        }
+    }
+    println!("{forms} compiled and SQL lists");
+    assert!(forms > 20);
+}
+
+#[test]
 fn a_setting_that_works_is_not_warned_about() {
     let home = control(BASIC);
     for row in rows().iter().filter(|row| text(row, "state") == "works" && !text(row, "variable").is_empty()) {

@@ -44,6 +44,8 @@ pub enum LoadError {
     File {
         /// Its name in the control directory.
         name: String,
+        /// Where it is.
+        path: PathBuf,
         /// What the system said.
         error: io::Error,
     },
@@ -53,7 +55,9 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LoadError::Directory { path, error } => write!(f, "chdir: {}: {}", path.display(), words(error)),
-            LoadError::File { name, .. } => write!(f, "unable to read controls [{name}]"),
+            LoadError::File { name, path, error } => {
+                write!(f, "unable to read controls [{name}] {}: {}", path.display(), words(error))
+            }
         }
     }
 }
@@ -171,16 +175,16 @@ impl Setup {
 
     fn read_files(&mut self) -> Result<(), LoadError> {
         let already_set = self.set_by_variable;
-        let unreadable = |name: &str, error: io::Error| LoadError::File { name: name.to_string(), error };
+        let path = &self.control.directory;
         // Names relative to the directory spare each file a path of its own.
-        let directory = File::open(&self.control.directory).map_err(|error| unreadable("smtpgreeting", error))?;
+        let directory = File::open(path).map_err(|error| unreadable(path, "smtpgreeting", error))?;
         let mut buffer = vec![0; FILE_OCTETS_FIRST];
         for file in FILES.iter().filter(|file| already_set & bit(file.key) == 0) {
             let name = std::str::from_utf8(file.octets()).unwrap_or_default();
             match read_whole(&directory, file.octets(), &mut buffer) {
                 Ok(octets) => self.set(file.key, buffer.get(..octets).unwrap_or_default(), Source::File),
                 Err(Errno::ENOENT) => {}
-                Err(error) => return Err(unreadable(name, error.into())),
+                Err(error) => return Err(unreadable(&self.control.directory, name, error.into())),
             }
         }
         Ok(())
@@ -192,8 +196,9 @@ impl Setup {
         if control.greeting.is_empty() {
             // D07: a smtpgreeting without a usable line counts as missing.
             let me = control.me.clone().filter(|me| !me.is_empty());
-            let missing = || LoadError::File { name: "smtpgreeting".to_string(), error: Errno::ENOENT.into() };
-            control.greeting.push(me.ok_or_else(missing)?);
+            let missing = || unreadable(&control.directory, "smtpgreeting", Errno::ENOENT.into());
+            let greeting = me.ok_or_else(missing)?;
+            control.greeting.push(greeting);
         }
         if control.local_ip_host.is_none() {
             control.local_ip_host = control.me.clone();
@@ -255,6 +260,10 @@ impl Setup {
             Key::ErrorFd => control.queue_error_fd = Some(source.number(text, 2)).filter(|fd| *fd >= 2),
         }
     }
+}
+
+fn unreadable(directory: &Path, name: &str, error: io::Error) -> LoadError {
+    LoadError::File { name: name.to_string(), path: directory.join(name), error }
 }
 
 /// Where a text comes from; the original reads numbers from a variable a little differently.

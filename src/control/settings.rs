@@ -282,7 +282,7 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Name neither client nor server in the trace header." },
     Setting { file: "", variable: "ODMR", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("ETRN and ATRN"),
         doc: "Behave as port 366." },
-    Setting { file: "", variable: "TZ", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("local time; dates are UTC"),
+    Setting { file: "", variable: "TZ", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("local dates; until then they are UTC"),
         doc: "The time zone of dates." },
     // Gates.
     Setting { file: "", variable: "SHUTDOWN", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::Shutdown),

@@ -36,6 +36,7 @@ pub fn lint(directory: &Path, environment: &Environment, rules: Option<&Path>) -
         findings.extend(lint_variable(setting, environment));
         if !setting.file.is_empty() {
             findings.extend(lint_file(setting, directory, regular_expressions));
+            findings.extend(lint_other_forms(setting, directory));
         }
     }
     if matches!(directory.join("rcpthosts").try_exists(), Ok(false)) {
@@ -88,6 +89,20 @@ fn lint_file(setting: &Setting, directory: &Path, regular_expressions: bool) -> 
         Err(error) => findings.push(unreadable(&path, &error)),
     }
     findings
+}
+
+/// A list may also stand in NAME.cdb or NAME.sql; a form that is not read must not go unnoticed.
+fn lint_other_forms(setting: &Setting, directory: &Path) -> Vec<Finding> {
+    if setting.form != Form::Addresses {
+        return Vec::new();
+    }
+    let unread = |form: &str| !SETTINGS.iter().any(|row| row.file == form && not_yet(row).is_none());
+    ["cdb", "sql"]
+        .map(|form| format!("{}.{form}", setting.file))
+        .into_iter()
+        .filter(|form| unread(form) && directory.join(form).exists())
+        .map(|form| Finding::warning(directory.join(form), "is there and is not read yet; do not rely on it"))
+        .collect()
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Finding {

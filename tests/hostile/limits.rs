@@ -178,18 +178,26 @@ fn a_client_that_sends_nothing() {
     assert_eq!(smtp.exit().and_then(|status| status.code()), Some(1));
 }
 
-/// D39: a line that never ends, an octet now and then, each well within the time that silence may take.
+/// D39: a line, and a message, that never end: an octet now and then, each well within the time that silence may take.
 #[test]
-fn a_line_that_drips() {
+fn a_client_that_drips() {
+    for begun in ["", "MAIL FROM:<a@b.c>\r\nRCPT TO:<u@test>\r\nDATA\r\n"] {
+        drips_behind(begun);
+    }
+}
+
+fn drips_behind(begun: &str) {
     let home = home();
     home.write("timeoutsmtpd", "1\n");
     let mut smtp = start(&home);
+    smtp.send(begun);
+    (0..begun.lines().count()).for_each(|_| assert!(smtp.reply().concat().ends_with(['k', 'd']), "{begun}"));
     let ended = (0..200).any(|_| {
         smtp.send(*b"x");
         thread::sleep(Duration::from_millis(100));
         smtp.log_now().contains("timeout reached reading data from client")
     });
-    assert!(ended, "it waits as long as octets come");
+    assert!(ended, "it waits as long as octets come behind {begun:?}");
     assert_eq!(smtp.reply(), ["451 Sorry, I reached a timeout reading from client (#4.4.2)"]);
     assert_eq!(smtp.exit().and_then(|status| status.code()), Some(1));
 }
