@@ -207,7 +207,7 @@ impl Wire {
         Pace { deadline: Instant::now() + self.timeout, octets: 0 }
     }
 
-    /// Reads more content. D39: a client that only drips is not waited for, [`CONTENT_OCTETS_MIN`] must come in time.
+    /// Reads more content. D39: a client that only drips is not waited for; `CONTENT_OCTETS_MIN` must come in time.
     ///
     /// # Errors
     ///
