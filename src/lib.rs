@@ -15,6 +15,8 @@ pub mod policy;
 
 pub mod lookup;
 
+pub mod dns;
+
 pub mod cdb;
 
 pub mod message;
