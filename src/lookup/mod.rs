@@ -1,14 +1,18 @@
 //! Answers policy's questions: lists and compiled lists of the control directory.
 
+pub mod accounts;
 pub mod address;
 pub mod compile;
 mod compiled;
 pub mod ere;
 mod ere_set;
+mod helper;
 pub mod hosts;
 pub mod keyed;
 pub mod list;
+mod passwd;
 mod pieces;
+mod recipients;
 pub mod undecided;
 pub mod wildmat;
 
