@@ -483,6 +483,28 @@ mod tests {
         assert_eq!(site.user("bob@host.ex"), "temp:recipients");
     }
 
+    #[test]
+    fn a_compiled_list_that_failed_is_opened_again() {
+        let site = Site::new(&[LOCALS, VIRTUAL, ("control/recipients", "*:users.cdb\n"), ("users.cdb", "damaged")]);
+        let mut accounts = site.accounts();
+        assert_eq!(in_words(accounts.is_local_user(b"ann@virtual.ex")), "temp:recipients");
+        fs::remove_file(site.dir.path().join("users.cdb")).unwrap();
+        assert_eq!(in_words(accounts.is_local_user(b"ann@virtual.ex")), "temp:recipients");
+        site.write_cdb("users.cdb", &[":ann@virtual.ex"]);
+        assert_eq!(in_words(accounts.is_local_user(b"ann@virtual.ex")), "yes");
+    }
+
+    #[test]
+    fn no_source_is_asked_for_what_is_no_address() {
+        let site = Site::new(&[LOCALS, VIRTUAL, ("control/recipients", "*|true\n")]);
+        assert_eq!(site.user("anybody@virtual.ex"), "yes");
+        for address in
+            ["a\0b@virtual.ex", "a\nb@virtual.ex", "a\rb@virtual.ex", "a@virtual.ex\n", "@virtual.ex", "a", ""]
+        {
+            assert_eq!(site.user(address), "no", "{address:?}");
+        }
+    }
+
     /// Descriptor 3 is the address and three NULs.
     const CHECKER: &str = "cd \"${0%/*}\"; echo asked >>\"$1\"
 case $(tr '\\0' , <&3) in
