@@ -30,3 +30,4 @@ pub mod operator;
 pub mod errno;
 pub mod last_words;
 pub mod lines;
+pub mod spawn;

@@ -65,7 +65,7 @@ impl Cdb {
     /// # Errors
     ///
     /// What the system says instead.
-    pub fn metadata(&self) -> io::Result<Metadata> {
+    pub fn metadata(&self) -> io::Result<std::fs::Metadata> {
         self.file.metadata()
     }
 

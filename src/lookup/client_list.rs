@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::cdb::read::Cdb;
-use crate::dns::Dns;
 use crate::control::Setup;
+use crate::dns::Dns;
 use crate::lookup::clients::{Hit, Reading, Sought};
 use crate::lookup::clients_compiled::{self as compiled, Unused};
 use crate::lookup::own;
@@ -120,8 +120,11 @@ pub(super) fn decide(
             network = Hit::better(network, hit.clone());
         }
     }
-    for (hit, name) in &reading.addresses_of {
-        if changes(network.as_ref(), hit) {
+    // Grants first: an exception matters only where there is something to except.
+    let (exceptions, grants): (Vec<_>, Vec<_>) = reading.addresses_of.iter().partition(|(hit, _)| hit.exception);
+    for (hit, name) in grants.into_iter().chain(exceptions) {
+        let nothing_to_except = network.is_none() && reading.name.as_ref().is_none_or(|name| name.exception);
+        if changes(network.as_ref(), hit) && !(hit.exception && nothing_to_except) {
             match weighing.addresses_of(hit, name) {
                 Resolved::Speaks => network = Hit::better(network, hit.clone()),
                 Resolved::Not => {}
@@ -220,3 +223,104 @@ impl Weighing<'_, '_> {
 
 /// What stands for DNS's answer where it must not be asked.
 pub(super) const NOT_ASKED: &str = "DNS was not asked";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// What a list says about a client without a name, the host's own addresses and DNS left aside.
+    fn answer(text: &str, ip: &str) -> Result<Answer, LookupFailed> {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("relayclients"), text).unwrap();
+        let setup = Setup::default();
+        let mut notes = Vec::new();
+        let sought = Sought { ip: ip.parse().unwrap(), name: None, confirmed: false };
+        let list = ClientList::new(dir.path(), "relayclients".into());
+        let reading = list.read(&sought, &mut notes).unwrap().unwrap();
+        let mut world = World { setup: &setup, dns: None, notes: &mut notes };
+        decide(&reading, &list.file, &sought, Using::Files, &mut world)
+    }
+
+    fn client(text: &str, ip: &str) -> Option<(u32, String)> {
+        match answer(text, ip).unwrap() {
+            Answer::Yes(evidence) => Some((evidence.line.unwrap(), String::from_utf8(evidence.suffix).unwrap())),
+            Answer::No | Answer::Excepted(_) => None,
+            answer @ (Answer::Absent | Answer::NeedsDns) => panic!("{answer:?}"),
+        }
+    }
+
+    #[test]
+    fn the_most_specific_line_speaks_for_a_client() {
+        let yes = |line, value: &str| Some((line, value.to_owned()));
+        let cases = [
+            ("192.168.0.1:\n", "192.168.0.1", yes(1, "")),
+            ("192.168.0.1:\n", "192.168.0.10", None),
+            ("192.168.0.1:\n", "192.168.0.11", None),
+            ("192.168.0.1\n", "192.168.0.1", yes(1, "")),
+            ("192.168.1.:\n", "192.168.1.77", yes(1, "")),
+            ("192.168.1.:\n", "192.168.10.77", None),
+            ("192.168.1.\n", "192.168.1.77", yes(1, "")),
+            ("192.168.1\n192\n", "192.168.1.77", None),
+            ("192.168.0.1:@Gw.ex\n", "192.168.0.1", yes(1, "@Gw.ex")),
+            ("192.168.0.1:\n", "::ffff:192.168.0.1", yes(1, "")),
+            ("::FFFF:192.168.0.1\n", "192.168.0.1", yes(1, "")),
+            ("0:0:0:0:0:ffff:c0a8:1:@gw\n", "192.168.0.1", yes(1, "@gw")),
+            ("10.1.2.3:a\n10.:b\n10.1.2.:c\n10.1.:d\n", "10.1.2.3", yes(1, "a")),
+            ("10.:b\n10.1.2.:c\n10.1.:d\n", "10.1.2.4", yes(2, "c")),
+            ("10.:b\n10.1.:d\n10.:e:f\n", "10.2.2.4", yes(3, "e:f")),
+            ("10.0.0.1\n10.0.0.2:x\n", "10.0.0.1", yes(1, "")),
+            ("10.0.0.1 \t\n10.0.0.1:y \n", "10.0.0.1", yes(2, "y")),
+            ("2001:DB8:0:0::1\n", "2001:db8::1", yes(1, "")),
+            ("2001:DB8:0:0::1:\n", "2001:db8::1", yes(1, "")),
+            ("2001:db8::1:@gw.ex\n", "2001:db8::1", yes(1, "@gw.ex")),
+            ("2001:db8::1:25\n", "2001:db8::1", None),
+            ("2001:db8::1:25\n", "2001:db8::1:25", yes(1, "")),
+            ("#2001:db8::1\n 2001:db8::1\n", "2001:db8::1", None),
+            ("2001:\n", "2001:db8::1", None),
+        ];
+        for (text, ip, expected) in cases {
+            assert_eq!(client(text, ip), expected, "{ip} in {text:?}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_lines_does_not_matter() {
+        let lines = ["1.2.3.4", "!1.2.3.0/24", "1.2.0.0/16"];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let text = order.map(|index| lines[index]).join("\n");
+            let found = ["1.2.3.4", "1.2.3.5", "1.2.4.5", "1.3.2.4"].map(|ip| client(&text, ip).is_some());
+            assert_eq!(found, [true, false, true, false], "{text:?}");
+        }
+        assert_eq!(client("192.0.2.0/24\n!192.0.2.0/24\n", "192.0.2.1"), None);
+        assert_eq!(client("!192.0.2.0/24\n192.0.2.0/24\n", "192.0.2.1"), None);
+    }
+
+    #[test]
+    fn an_exception_that_cannot_be_read_grants_nobody() {
+        let text = "192.168.0.0/16\n!192.168.300.*\n";
+        let error = answer(text, "192.168.1.1").unwrap_err();
+        assert!(error.to_string().starts_with("relayclients:2: 192.168.300.*: an octet above 255 (300)"), "{error}");
+        assert_eq!(answer(text, "10.1.1.1"), Ok(Answer::No));
+        assert_eq!(
+            answer("192.168.0.0/16\n192.168.300.*\n", "192.168.1.1").map(|answer| answer != Answer::No),
+            Ok(true)
+        );
+    }
+
+    #[test]
+    fn dns_is_asked_only_where_it_can_change_the_answer() {
+        let needs_dns = |text: &str| answer(text, "192.0.2.1") == Ok(Answer::NeedsDns);
+        assert!(needs_dns("@gw.ex\n"));
+        assert!(needs_dns("192.0.2.0/24\n!@gw.ex\n"));
+        assert!(needs_dns("192.0.2.1\n!@gw.ex\n"));
+        assert!(needs_dns("!192.0.2.0/24\n@gw.ex\n"));
+        assert!(needs_dns("192.0.2.0/24\n@gw.ex:@route\n"));
+        assert!(!needs_dns("192.0.2.0/24\n@gw.ex\n"));
+        assert!(!needs_dns("!192.0.2.1\n@gw.ex\n"));
+        assert!(!needs_dns("!@gw.ex\n!192.0.2.1\n"));
+        assert!(!needs_dns("!@gw.ex\n10.0.0.1\n"));
+        assert!(!needs_dns("=.gw.ex\n"));
+    }
+}

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use crate::client::line::Line;
 use crate::client::network::Network;
@@ -80,12 +79,17 @@ impl Rejected {
     pub(super) fn add(&mut self, line: u32, text: &[u8], fault: &impl std::fmt::Display) -> String {
         let shown = String::from_utf8_lossy(&printable(text)).into_owned();
         let why = format!("{shown}: {fault}");
-        if self.told.len() < REJECTED_TOLD_MAX { self.told.push((line, why.clone())) } else { self.more += 1 }
+        if self.told.len() < REJECTED_TOLD_MAX {
+            self.told.push((line, why.clone()))
+        } else {
+            self.more += 1
+        }
         why
     }
 
     /// A line for the log about each.
-    pub(super) fn notes(&self, file: &str) -> Vec<String> {
+    #[must_use]
+    pub fn notes(&self, file: &str) -> Vec<String> {
         let told = self.told.iter().map(|(line, why)| format!("{file}:{line}: {why}; entry ignored"));
         let more = (self.more > 0).then(|| format!("{file}: {} more entries ignored", self.more));
         told.chain(more).collect()
@@ -135,9 +139,4 @@ impl Reading {
         })?;
         Ok(reading)
     }
-}
-
-/// The name of a list without its directory.
-pub(super) fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

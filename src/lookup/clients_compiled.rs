@@ -72,7 +72,9 @@ impl std::fmt::Display for Unused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Older => f.write_str("older than its source and not used; compile it again with qmail-cdb"),
-            Self::OfAnotherSource => f.write_str("made of another source and not used; compile it again with qmail-cdb"),
+            Self::OfAnotherSource => {
+                f.write_str("made of another source and not used; compile it again with qmail-cdb")
+            }
             Self::Damaged(why) => write!(f, "not used: {why}; compile it again with qmail-cdb"),
         }
     }
@@ -83,7 +85,12 @@ impl std::fmt::Display for Unused {
 /// # Errors
 ///
 /// [`Unused`]; a text that cannot be read counts as another one.
-pub fn check(cdb: &Cdb, compiled: &Metadata, source: &Metadata, text: impl FnOnce() -> io::Result<Vec<u8>>) -> Result<(), Unused> {
+pub fn check(
+    cdb: &Cdb,
+    compiled: &Metadata,
+    source: &Metadata,
+    text: impl FnOnce() -> io::Result<Vec<u8>>,
+) -> Result<(), Unused> {
     let changed = |metadata: &Metadata| (metadata.mtime(), metadata.mtime_nsec());
     if changed(compiled) < changed(source) {
         return Err(Unused::Older);
@@ -237,7 +244,8 @@ pub fn read(cdb: &Cdb, sought: &Sought<'_>) -> Result<Reading, CdbError> {
     reading.me = get(b"=me")?.map(|stored| hits(stored, full)).unwrap_or_default();
     let told = |hit: Hit| (hit.line, String::from_utf8_lossy(&hit.suffix).into_owned());
     reading.unreadable = get(b"!-")?.and_then(|stored| read_hit(&stored, 0)).map(told);
-    reading.rejected.told = get(b"!")?.map(|stored| hits(stored, 0)).unwrap_or_default().into_iter().map(told).collect();
+    reading.rejected.told =
+        get(b"!")?.map(|stored| hits(stored, 0)).unwrap_or_default().into_iter().map(told).collect();
     let more = get(b"!more")?.unwrap_or_default();
     reading.rejected.more = std::str::from_utf8(&more).ok().and_then(|more| more.parse().ok()).unwrap_or(0);
     Ok(reading)
@@ -273,9 +281,9 @@ mod tests {
             (octet(), octet(), octet()).prop_map(|(a, b, c)| format!("{a}.{b}-{}.*.{c}", b + 1)),
             (octet(), octet()).prop_map(|(a, b)| format!("{a}.{b}-{}.*.*", b + 2)),
             (0u16..3, 0u8..129).prop_map(|(a, length)| format!("${{2001:{a}::1/{length}}}")),
-            proptest::sample::select(&[
-                "=.b.ex", "=a.b.ex", "=.ex", "@gw.ex", "=me", "10.0.0.1/8", "1.2", "junk!", "::1", "=A.B.ex",
-            ][..])
+            proptest::sample::select(
+                &["=.b.ex", "=a.b.ex", "=.ex", "@gw.ex", "=me", "10.0.0.1/8", "1.2", "junk!", "::1", "=A.B.ex",][..]
+            )
             .prop_map(str::to_owned),
         ];
         (proptest::bool::weighted(0.3), pattern, proptest::sample::select(&["", ":", ":@gw", ":x:y"][..]))

@@ -54,7 +54,8 @@ impl<'s> MailFrom<'s> {
         let directory = &setup.control.directory;
         Self {
             path: directory.join(file.as_ref()),
-            addresses: AddressList::new(directory, &file).without(|line| !matches!(SenderLine::parse(line), SenderLine::Address)),
+            addresses: AddressList::new(directory, &file)
+                .without(|line| !matches!(SenderLine::parse(line), SenderLine::Address)),
             compiled: Compiled::new(directory.join(format!("{file}.cdb"))),
             accounts: Accounts::new(setup),
             conditions: None,

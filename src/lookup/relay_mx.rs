@@ -55,7 +55,8 @@ fn weigh(list: &ClientList, sought: &Sought<'_>, world: &mut World<'_>) -> Resul
 }
 
 fn dns<'a>(world: &'a mut World<'_>) -> Result<&'a mut crate::dns::Dns, LookupFailed> {
-    let not_asked = || LookupFailed::Dns { file: FILE.into(), line: None, error: crate::lookup::client_list::NOT_ASKED.to_owned() };
+    let not_asked =
+        || LookupFailed::Dns { file: FILE.into(), line: None, error: crate::lookup::client_list::NOT_ASKED.to_owned() };
     world.dns.as_deref_mut().ok_or_else(not_asked)
 }
 

@@ -50,7 +50,9 @@ impl std::fmt::Display for SenderFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Client(fault) => fault.fmt(f),
-            Self::Wildcard => f.write_str("only user@domain, @domain, =localhosts and =localusers can have a condition"),
+            Self::Wildcard => {
+                f.write_str("only user@domain, @domain, =localhosts and =localusers can have a condition")
+            }
         }
     }
 }
@@ -95,7 +97,8 @@ fn word(text: &[u8]) -> Option<Sender<'static>> {
 }
 
 fn is_domain(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | 0x80..))
+    !text.is_empty()
+        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | 0x80..))
 }
 
 #[cfg(test)]
@@ -114,14 +117,23 @@ mod tests {
         assert_eq!(SenderLine::parse(b"a@d.ex&=.gw.ex"), literal("a@d.ex", "=.gw.ex"));
         let words = SenderLine::Condition { sender: Sender::LocalUsers, client: Some(b"=me") };
         assert_eq!(SenderLine::parse(b"=localusers&=me"), words);
-        for address in ["a&b@d.ex", "joe@d.ex", "@d.ex", "*@d.ex", "!x@d.ex", "a&", "&", "=local", "^joe@a\\.ex$", "a&@d.ex"] {
+        for address in
+            ["a&b@d.ex", "joe@d.ex", "@d.ex", "*@d.ex", "!x@d.ex", "a&", "&", "=local", "^joe@a\\.ex$", "a&@d.ex"]
+        {
             assert_eq!(SenderLine::parse(address.as_bytes()), SenderLine::Address, "{address}");
         }
-        for (malformed, exception) in
-            [("@d.ex&192.0.2.0/33", false), ("!@d.ex&10.", true), ("*@*.d.ex&10.", false), ("=localhosts&x", false), ("@d.ex&", false)]
-        {
+        for (malformed, exception) in [
+            ("@d.ex&192.0.2.0/33", false),
+            ("!@d.ex&10.", true),
+            ("*@*.d.ex&10.", false),
+            ("=localhosts&x", false),
+            ("@d.ex&", false),
+        ] {
             let line = SenderLine::parse(malformed.as_bytes());
-            assert!(matches!(line, SenderLine::Malformed { exception: found, .. } if found == exception), "{malformed}: {line:?}");
+            assert!(
+                matches!(line, SenderLine::Malformed { exception: found, .. } if found == exception),
+                "{malformed}: {line:?}"
+            );
         }
     }
 }

@@ -50,7 +50,7 @@ impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             Some(line) => write!(f, "{}:{line}", self.file),
-            None => f.write_str(self.file),
+            None => f.write_str(&self.file),
         }
     }
 }

@@ -137,14 +137,7 @@ impl<'s> Session<'s> {
     #[must_use]
     pub fn new(setup: &'s Setup) -> Self {
         let gate = crate::policy::client::closed_gate(&setup.control, &setup.client);
-        Self {
-            setup,
-            gate,
-            gated_commands: 0,
-            helo: None,
-            credentials: Credentials::default(),
-            stage: Stage::Idle,
-        }
+        Self { setup, gate, gated_commands: 0, helo: None, credentials: Credentials::default(), stage: Stage::Idle }
     }
 
     /// The same conversation with a client that has proved these things: what `postern explain` supposes.

@@ -1,7 +1,7 @@
 //! RCPT: the decision that the program exists for.
 
-use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Verdict};
 use crate::policy::relay::suffix_of_variable;
+use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Verdict};
 use crate::policy::{Facts, judge_rcpt};
 use crate::session::{Recipient, Session, Stage, Turn};
 use crate::smtp::parameter::check_rcpt_parameters;
