@@ -196,3 +196,94 @@ fn parse_name(name: &simple_dns::Name<'_>) -> Option<Name> {
     }
     Name::parse(&labels.join(&b'.'))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use simple_dns::rdata::{A, NS};
+
+    use super::*;
+
+    fn query(kind: Kind) -> Query {
+        Query::new(0x1234, &Name::parse(b"far.ex").unwrap(), kind).unwrap()
+    }
+
+    /// A reply with an alias, its address, its exchanger, and who is responsible, compressed.
+    fn reply(kind: Kind) -> Vec<u8> {
+        let question = query(kind);
+        let mut packet = Packet::parse(question.octets()).unwrap().into_reply();
+        let record = |name, data| ResourceRecord::new(simple_dns::Name::new_unchecked(name), CLASS::IN, 60, data);
+        let name = simple_dns::Name::new_unchecked;
+        packet.answers = vec![
+            record("far.ex", RData::CNAME(CNAME(name("mx.far.ex")))),
+            record("mx.far.ex", RData::A(A { address: 0xc000_0201 })),
+            record("mx.far.ex", RData::MX(MX { preference: 10, exchange: name("mx.far.ex") })),
+        ];
+        packet.name_servers = vec![record("far.ex", RData::NS(NS(name("ns.far.ex"))))];
+        packet.additional_records = vec![record("ns.far.ex", RData::A(A { address: 0x7f00_0001 }))];
+        packet.build_bytes_vec_compressed().unwrap()
+    }
+
+    #[test]
+    fn a_question_is_written_as_rfc_1035_has_it() {
+        let expected = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03far\x02ex\0\0\x0f\0\x01";
+        assert_eq!(query(Kind::Mx).octets(), expected);
+    }
+
+    #[test]
+    fn a_reply_is_read_through_its_alias() {
+        let host = Name::parse(b"mx.far.ex");
+        let cases = [
+            (Kind::A, Reply::Records(vec![Record::Address("192.0.2.1".parse().unwrap())])),
+            (Kind::Aaaa, Reply::Alias(host.clone().unwrap())),
+            (Kind::Mx, Reply::Records(vec![Record::Exchanger(10, host)])),
+        ];
+        for (kind, expected) in cases {
+            assert!(query(kind).is_answered_by(&reply(kind)));
+            assert_eq!(query(kind).read(&reply(kind)), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_reply_that_is_cut_off_anywhere_says_nothing() {
+        for kind in [Kind::A, Kind::Aaaa, Kind::Mx] {
+            let (query, reply) = (query(kind), reply(kind));
+            for length in 0..reply.len() {
+                let cut = &reply[..length];
+                assert!(!query.is_answered_by(cut) || query.read(cut) == Err(Cause::Malformed), "{kind:?} {length}");
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        /// Whatever is read, reading ends; a malformed reply is never an answer, but may be an error or no such name.
+        #[test]
+        fn damaged_replies_are_read_without_panic(
+            kind in prop::sample::select(vec![Kind::A, Kind::Aaaa, Kind::Mx]),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
+            rest in prop::collection::vec(any::<u8>(), 0..40),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let (query, mut octets) = (query(kind), reply(kind));
+            for (at, octet) in changes {
+                let at = at.index(octets.len());
+                octets[at] = octet;
+            }
+            octets.truncate(octets.len() - cut.index(20));
+            octets.extend(rest);
+            let _ = query.is_answered_by(&octets);
+            if let Ok(Reply::Records(records)) = query.read(&octets) {
+                prop_assert!(records.len() * RECORD_OCTETS_MIN <= octets.len());
+            }
+        }
+
+        #[test]
+        fn garbage_is_read_without_panic(octets in prop::collection::vec(any::<u8>(), 0..600)) {
+            let query = query(Kind::Mx);
+            prop_assert!(!query.is_answered_by(&octets));
+            let _ = query.read(&octets);
+        }
+    }
+}
