@@ -172,7 +172,7 @@ fn most_specific(lines: &[String], ip: IpAddr) -> Option<usize> {
         None if line.matches('-').count() == 1 && !line.contains(['*', ':']) => {
             Pattern::parse(line.as_bytes()).unwrap().length_around(ip).map(|_| 32)
         }
-        None if line.ends_with(':') => {
+        None if line.ends_with(':') && !line.ends_with("::") => {
             let groups = line.matches(':').count();
             let network = format!("{}{}/{}", line, vec!["0"; 8 - groups].join(":"), 16 * groups);
             Pattern::parse(network.as_bytes()).unwrap().length_around(ip)
@@ -313,7 +313,8 @@ fn the_most_specific_ipv6_line_is_found_by_every_reader() {
             prop_assert_eq!(number(ours), expected, "{} {:?}", ip, lines);
             let bits = cdb.first(bit_keys(ip), 1000).unwrap();
             prop_assert_eq!(number(bits), expected, "by bits: {} {:?}", ip, lines);
-            if !doubtful {
+            // An address that ends in `::` cannot be told from what remains of others.
+            if !doubtful && !text.ends_with("::") {
                 let colons = cdb.first(colon_keys(ip), 1000).unwrap();
                 prop_assert_eq!(number(colons), expected, "by colons: {} {:?}", ip, lines);
                 by_colons.set(by_colons.get() + 1);
@@ -323,7 +324,12 @@ fn the_most_specific_ipv6_line_is_found_by_every_reader() {
         }
         Ok(())
     });
-    println!("{} IPv6 clients, {} of them have a rule; {} by colons", asked.get(), found.get(), by_colons.get());
+    println!(
+        "{} IPv6 clients, {} of them have a rule; {} asked for by colons",
+        asked.get(),
+        found.get(),
+        by_colons.get()
+    );
     assert!(asked.get() > 5000 && found.get() > 1000 && by_colons.get() > 1000);
 }
 

@@ -323,6 +323,11 @@ mod tests {
         for text in ["2001:DB8:0::1", "[2001:db8::1]", "2001:db8::1/128", "${2001:db8::1/128}"] {
             assert_eq!(forms(text).unwrap(), expected, "{text}");
         }
+        assert_eq!(
+            forms("2001:db8::").unwrap()[0],
+            "2001:0db8:0000:0000:0000:0000:0000:0000",
+            "not 2001:db8:: as well"
+        );
         assert_eq!(forms("::FFFF:10.1.").unwrap(), ["::ffff:10.1."]);
         assert_eq!(forms("::ffff:10.0.0.0/103").unwrap(), ["10.", "11.", "::ffff:10.", "::ffff:11."]);
         assert_eq!(forms("[2001:db8::]/32"), forms("2001:DB8:"));

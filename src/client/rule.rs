@@ -249,8 +249,8 @@ mod tests {
                 Ok(Line::Rule(rule)) => {
                     let mut keys = 0;
                     let counted = rule.address.keys(&mut Vec::new(), |_, _| { keys += 1; Ok::<_, ()>(()) });
-                    // Each of the prefixes in up to four spellings, and once as a string of bits.
-                    prop_assert!(counted.is_ok() && (1..=4 * PREFIXES_MAX + 1).contains(&keys));
+                    // Each of the prefixes in up to four spellings, and for each of the networks a string of bits.
+                    prop_assert!(counted.is_ok() && (1..=5 * PREFIXES_MAX).contains(&keys));
                     prop_assert!(line.contains(&b':'));
                 }
                 Ok(Line::NoColon) => prop_assert!(!line.contains(&b':')),

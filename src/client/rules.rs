@@ -129,7 +129,8 @@ impl Client<'_> {
             let known_as = forms.iter().chain(&name);
             keys.extend(known_as.map(|known_as| [info, b"@", known_as].concat()));
         }
-        keys.extend(forms.iter().cloned());
+        // What ends in `::` is what remains of many addresses: it waits for its turn among those.
+        keys.extend(forms.iter().filter(|form| forms.len() == 1 || !form.ends_with(b"::")).cloned());
         keys.extend(name);
         let cuts = |form: &Vec<u8>| {
             let at = (0..form.len()).rev().filter(|at| matches!(form.get(*at), Some(b'.' | b':')));
