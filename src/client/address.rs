@@ -175,15 +175,11 @@ fn networks<'a>(info: &'a [u8], client: &'a [u8]) -> Result<Address<'a>, Cause> 
         Err(Fault::Ipv6) => return Err(Cause::not_ipv6(client)),
         Err(fault) => return Err(Cause::Pattern(fault)),
     };
-    match pattern {
-        Pattern::Network(Network::V6 { first, length: 128 }) => {
-            Ok(Address::Ipv6 { info, ip: Ipv6Addr::from_bits(first) })
-        }
-        pattern => {
-            let ipv4 = matches!(pattern, Pattern::Network(Network::V4 { .. }));
-            checked(Address::Networks { info, pattern, mapped: ipv4 && client.contains(&b':') })
-        }
+    if let Pattern::Network(Network::V6 { first, length: 128 }) = pattern {
+        return Ok(Address::Ipv6 { info, ip: Ipv6Addr::from_bits(first) });
     }
+    let ipv4 = matches!(pattern, Pattern::Network(Network::V4 { .. }));
+    checked(Address::Networks { info, pattern, mapped: ipv4 && client.contains(&b':') })
 }
 
 /// Refuses what would be too many keys, or hold clients of both families.
