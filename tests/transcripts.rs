@@ -56,7 +56,7 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("D38", "tests/tools.rs"),
     ("D39", "tests/hostile/limits.rs"),
     ("D40", "tests/live/socket.rs"),
-    ("D41", "tests/tools.rs"),
+    ("D41", "tests/tools/differ.rs"),
 ];
 
 /// Each numbered difference stands in README and in a transcript or another test; no other number is used.
