@@ -56,6 +56,7 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("D38", "tests/tools.rs"),
     ("D39", "tests/hostile/limits.rs"),
     ("D40", "tests/live/socket.rs"),
+    ("D41", "tests/tools/differ.rs"),
     ("D49", "tests/client_lists.rs"),
 ];
 
