@@ -2,6 +2,10 @@
 
 pub mod address;
 pub mod cause;
+pub mod fault;
+pub mod line;
+pub mod network;
+pub mod pattern;
 pub mod rule;
 pub mod rules;
 
