@@ -5,6 +5,7 @@ use std::fmt;
 
 use clap::ValueEnum;
 
+mod first_hit;
 mod imail;
 mod into;
 mod mac;
