@@ -257,8 +257,7 @@ fn write_rules(networks: &BTreeSet<Network>, rule: impl Fn(Network) -> Rule, con
     let mut too_wide = BTreeSet::new();
     for network in networks {
         let rule = rule(*network);
-        let (wider, before) =
-            written.above(*network).cloned().unwrap_or_else(|| (EVERYONE[0], otherwise.clone()));
+        let (wider, before) = written.above(*network).cloned().unwrap_or_else(|| (EVERYONE[0], otherwise.clone()));
         if before == rule {
             continue;
         }
@@ -273,6 +272,7 @@ fn write_rules(networks: &BTreeSet<Network>, rule: impl Fn(Network) -> Rule, con
         }
     }
     let [ipv4, ipv6] = EVERYONE.map(|network| written.at(network).map(|(_, rule)| rule.clone()));
+    let ipv6 = ipv6.filter(|_| !too_wide.contains(&EVERYONE[1]));
     for (network, (_, rule)) in written.iter() {
         if too_wide.contains(&network) {
             let why = "has exceptions that tcprules cannot write";
@@ -282,7 +282,7 @@ fn write_rules(networks: &BTreeSet<Network>, rule: impl Fn(Network) -> Rule, con
         }
     }
     // Who is not IPv4 is IPv6: `::/0` itself is no network for tcprules, since it has the mapped IPv4 addresses in it.
-    if let Some(rule) = ipv6.filter(|_| !too_wide.contains(&EVERYONE[1])) {
+    if let Some(rule) = ipv6 {
         if ipv4.is_none() {
             conversion.line(NativeFile::TcpSmtp, format!("{}{}", EVERYONE[0], otherwise.shown()));
         }
@@ -458,14 +458,18 @@ mod tests {
     fn rules_that_tcprules_cannot_write_are_not_written() {
         let friendly = |lines: &str| format!("FRIENDLY_IP\n\n{lines}");
         check(
-            &friendly("  ${2001:db8::/33} $N\n  ${2001:db8::/32} $Y\n"),
-            &[("tcp.smtp", &["2001:db8::/32:allow,RELAYCLIENT=\"\",RELAYCLASS=\"friendly\"", "2001:db8::/33:allow"])],
+            &friendly("  ${2001:db8::/36} $N\n  ${2001:db8::/32} $Y\n"),
+            &[("tcp.smtp", &["2001:db8::/32:allow,RELAYCLIENT=\"\",RELAYCLASS=\"friendly\"", "2001:db8::/36:allow"])],
         );
         let grant = ":allow,RELAYCLIENT=\"\",RELAYCLASS=\"friendly\"";
         check(&friendly("  ${::/0} $Y\n"), &[("tcp.smtp", &["0.0.0.0/0:allow", grant])]);
         check(&friendly("  $(0.0.0.0/0) $Y\n"), &[("tcp.smtp", &[&format!("0.0.0.0/0{grant}")])]);
         check_incomplete(&friendly("  ${2000::/3} $Y\n"), &[], &["2000::/3:allow"]);
-        check_incomplete(&friendly("  ${::/3} $N\n  * $Y\n"), &[&format!("0.0.0.0/0{grant}")], &["::/3:allow", "::/0:allow"]);
+        check_incomplete(
+            &friendly("  ${::/3} $N\n  * $Y\n"),
+            &[&format!("0.0.0.0/0{grant}")],
+            &["::/3:allow", "::/0:allow"],
+        );
     }
 
     /// A table of Sun's as data: which clients, and whether granted.
