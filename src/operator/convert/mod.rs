@@ -5,6 +5,7 @@ use std::fmt;
 
 use clap::ValueEnum;
 
+mod clients;
 mod imail;
 mod into;
 mod mac;
