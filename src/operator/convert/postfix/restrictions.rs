@@ -2,6 +2,7 @@
 
 use crate::client::network::Network;
 use crate::operator::convert::Conversion;
+use crate::operator::convert::first_hit::EVERYONE;
 use crate::operator::convert::postfix::parameters::{Item, Parameters, split};
 use crate::operator::convert::postfix::table;
 
@@ -151,7 +152,7 @@ impl Access {
                     let why = other(word).unwrap_or("not known, so nobody behind it relays");
                     if other(word).is_none() {
                         list.refuses_clients = true;
-                        self.rows.extend(table::everything().map(|network| (network, (place, Outcome::Unknown))));
+                        self.rows.extend(EVERYONE.map(|network| (network, (place, Outcome::Unknown))));
                     }
                     conversion.not_carried(restriction.line, &restriction.shown(), why);
                 }
@@ -167,7 +168,7 @@ impl Access {
             let why = "a table that is not read and may refuse anybody, so nobody behind it relays: convert a cidr table \
                        by itself, and this file without it";
             conversion.not_carried(line, &restriction.shown(), why);
-            table::everything().map(|network| (network, Outcome::Unknown)).to_vec()
+            EVERYONE.map(|network| (network, Outcome::Unknown)).to_vec()
         })
     }
 }

@@ -1,11 +1,12 @@
 //! cidr tables, and the tables that stand in main.cf itself.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::client::fault::Fault;
 use crate::client::network::Network;
 use crate::client::pattern::Pattern;
 use crate::operator::convert::clients::decided;
+use crate::operator::convert::first_hit::EVERYONE;
 use crate::operator::convert::postfix::parameters::{logical_lines, split};
 use crate::operator::convert::postfix::restrictions::Outcome;
 use crate::operator::convert::{Conversion, NativeFile};
@@ -20,12 +21,6 @@ enum Decision {
 
 /// Why a row with an unusual right side lets nobody in.
 const NO_COUNTERPART: &str = "an action that has no counterpart here; grants nothing";
-
-/// Every address there is.
-pub(super) fn everything() -> [Network; 2] {
-    let any = [IpAddr::from([0_u8; 4]), IpAddr::from(Ipv6Addr::UNSPECIFIED)];
-    any.map(|ip| Network::around(ip, 0).unwrap_or(Network::of_address(ip)))
-}
 
 /// Whether the first line is one of a cidr table: no parameter has a name that looks like a network.
 pub(super) fn is_table(text: &str) -> bool {
@@ -70,7 +65,7 @@ pub(super) fn read(text: &str, conversion: &mut Conversion) {
 pub(super) fn cidr(lines: &[(usize, String)], conversion: &mut Conversion) -> Vec<(Network, Outcome)> {
     let mut rows = Vec::new();
     let close = |rows: &mut Vec<(Network, Outcome)>| {
-        rows.extend(everything().map(|network| (network, Outcome::Unknown)));
+        rows.extend(EVERYONE.map(|network| (network, Outcome::Unknown)));
     };
     for (number, line) in lines {
         let (pattern, result) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
