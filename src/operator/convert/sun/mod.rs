@@ -1,6 +1,7 @@
 //! Sun Messaging Server: the tables of its mappings file that decide who may relay.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use crate::client::network::Network;
 use crate::operator::convert::first_hit::{EVERYONE, FirstHit};
@@ -252,21 +253,54 @@ impl Rule {
 fn write_rules(networks: &BTreeSet<Network>, rule: impl Fn(Network) -> Rule, conversion: &mut Conversion) {
     let otherwise = Rule::Allow { text: String::new() };
     let mut written = FirstHit::default();
+    // A grant with an exception that cannot be written is none.
+    let mut too_wide = BTreeSet::new();
     for network in networks {
         let rule = rule(*network);
-        if *written.above(*network).unwrap_or(&otherwise) != rule {
-            written.put(*network, rule);
+        let (wider, before) = written.above(*network).cloned().unwrap_or_else(|| (EVERYONE[0], otherwise.clone()));
+        if before == rule {
+            continue;
+        }
+        if is_writable(*network) {
+            written.put(*network, (*network, rule));
+            continue;
+        }
+        let why = "tcprules cannot write a rule for so wide an IPv6 network";
+        conversion.not_carried(0, &format!("{network}{}", rule.shown()), why);
+        if before == Rule::Friendly {
+            too_wide.insert(wider);
         }
     }
-    let [ipv4, ipv6] = EVERYONE.map(|network| written.at(network));
-    let everyone = ipv4.filter(|rule| ipv6 == Some(*rule));
-    for (network, rule) in written.iter() {
-        if everyone.is_none() || !EVERYONE.contains(&network) {
+    let [ipv4, ipv6] = EVERYONE.map(|network| written.at(network).map(|(_, rule)| rule.clone()));
+    let ipv6 = ipv6.filter(|_| !too_wide.contains(&EVERYONE[1]));
+    for (network, (_, rule)) in written.iter() {
+        if too_wide.contains(&network) {
+            let why = "has exceptions that tcprules cannot write";
+            conversion.not_carried(0, &format!("{network}{}", rule.shown()), why);
+        } else if network != EVERYONE[1] && (network != EVERYONE[0] || ipv4 != ipv6) {
             conversion.line(NativeFile::TcpSmtp, format!("{network}{}", rule.shown()));
         }
     }
-    if let Some(rule) = everyone {
+    // Who is not IPv4 is IPv6: `::/0` itself is no network for tcprules, since it has the mapped IPv4 addresses in it.
+    if let Some(rule) = ipv6 {
+        if ipv4.is_none() {
+            conversion.line(NativeFile::TcpSmtp, format!("{}{}", EVERYONE[0], otherwise.shown()));
+        }
         conversion.line(NativeFile::TcpSmtp, rule.shown());
+    }
+}
+
+/// Whether tcprules makes keys of the network: of an IPv6 network at most 4,096, cut at groups, and none if it has the
+/// IPv4-mapped addresses in it.
+fn is_writable(network: Network) -> bool {
+    match network {
+        Network::V4 { .. } => true,
+        Network::V6 { length: 0, .. } => network == EVERYONE[1],
+        Network::V6 { first, length } => {
+            let mapped = u128::from(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped());
+            let holds_mapped = length < 96 && (first ^ mapped) >> (128 - length) == 0;
+            !holds_mapped && length.next_multiple_of(16) - length <= 12
+        }
     }
 }
 
@@ -417,6 +451,24 @@ mod tests {
             &access(&format!("  TCP|*|*|192.0.2.1|*|*|*@a.ex|*|* $Y\n{elsewhere}")),
             &[],
             &["line 6 refuses"],
+        );
+    }
+
+    #[test]
+    fn rules_that_tcprules_cannot_write_are_not_written() {
+        let friendly = |lines: &str| format!("FRIENDLY_IP\n\n{lines}");
+        check(
+            &friendly("  ${2001:db8::/36} $N\n  ${2001:db8::/32} $Y\n"),
+            &[("tcp.smtp", &["2001:db8::/32:allow,RELAYCLIENT=\"\",RELAYCLASS=\"friendly\"", "2001:db8::/36:allow"])],
+        );
+        let grant = ":allow,RELAYCLIENT=\"\",RELAYCLASS=\"friendly\"";
+        check(&friendly("  ${::/0} $Y\n"), &[("tcp.smtp", &["0.0.0.0/0:allow", grant])]);
+        check(&friendly("  $(0.0.0.0/0) $Y\n"), &[("tcp.smtp", &[&format!("0.0.0.0/0{grant}")])]);
+        check_incomplete(&friendly("  ${2000::/3} $Y\n"), &[], &["2000::/3:allow"]);
+        check_incomplete(
+            &friendly("  ${::/3} $N\n  * $Y\n"),
+            &[&format!("0.0.0.0/0{grant}")],
+            &["::/3:allow", "::/0:allow"],
         );
     }
 
