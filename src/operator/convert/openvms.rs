@@ -145,7 +145,7 @@ fn lists(config: &Config, good: &[Entry], conversion: &mut Conversion) {
             Client::Name(name) => conversion.line(NativeFile::RelayClients, format!("@{name}")),
         }
     }
-    bad_clients(config, &granted, conversion);
+    bad_clients(config, good, &granted, conversion);
     conversion.comment(NativeFile::RcptHosts, "add the domains of this host (TCPIP$SMTP_LOCAL_ALIASES.TXT)");
     for entry in &config.zones {
         if is_name(&entry.text) && !entry.is_beyond {
@@ -163,7 +163,7 @@ fn lists(config: &Config, good: &[Entry], conversion: &mut Conversion) {
 
 /// Bad-Clients may not connect. Where a client is in both lists the more specific entry wins, so narrower Good-Clients
 /// are let in again; and a Bad-Client does not relay, whether or not the rules are installed.
-fn bad_clients(config: &Config, granted: &[Network], conversion: &mut Conversion) {
+fn bad_clients(config: &Config, good: &[Entry], granted: &[Network], conversion: &mut Conversion) {
     let mut denied = Vec::new();
     for entry in &config.bad {
         match entry.client() {
@@ -185,6 +185,11 @@ fn bad_clients(config: &Config, granted: &[Network], conversion: &mut Conversion
         |network: &&Network| denied.iter().any(|denied| denied.covers(**network)) && !denied.contains(*network);
     for network in granted.iter().filter(narrower) {
         conversion.line(NativeFile::TcpSmtp, format!("{network}:allow"));
+    }
+    for entry in good.iter().filter(|entry| !denied.is_empty() && matches!(entry.client(), Client::Name(_))) {
+        let why = "relays, but a rule of tcp.smtp for Bad-Clients still keeps it out if its address is in one of their \
+                   networks: name its address in place of it";
+        conversion.not_carried(entry.line, &entry.text, why);
     }
 }
 

@@ -89,7 +89,7 @@ fn clients(parameters: &Parameters, access: &Access, conversion: &mut Conversion
 
 /// The networks of mynetworks in their order; those with `!` are not in it.
 fn mynetworks(parameters: &Parameters, conversion: &mut Conversion) -> Vec<(Network, Outcome)> {
-    if parameters.get("mynetworks").is_none() {
+    if parameters.last("mynetworks").is_none() {
         let why = "not set, so Postfix takes the addresses of its host: list in relayclients what is meant";
         conversion.not_carried(0, "mynetworks", why);
     }

@@ -41,7 +41,7 @@ impl Parameters {
     }
 
     /// The last line that sets it, which is the one that counts.
-    pub(super) fn get(&self, name: &str) -> Option<&Parameter> {
+    pub(super) fn last(&self, name: &str) -> Option<&Parameter> {
         self.all.iter().rev().find(|parameter| parameter.name == name)
     }
 
@@ -57,7 +57,7 @@ impl Parameters {
 
     /// The parts of a list, none if it is not set.
     pub(super) fn items(&self, name: &str) -> Vec<Item> {
-        self.get(name).map(|parameter| self.parts(parameter.line, &parameter.value)).unwrap_or_default()
+        self.last(name).map(|parameter| self.parts(parameter.line, &parameter.value)).unwrap_or_default()
     }
 
     /// The parts of `value`.
@@ -100,7 +100,7 @@ impl Parameters {
         if !is_parameter(name) {
             return None;
         }
-        match (self.get(name), name) {
+        match (self.last(name), name) {
             (Some(parameter), _) => self.written_out(&parameter.value, depth),
             (None, "mydestination") => self.written_out(DESTINATION, depth),
             (None, "mydomain") => {
