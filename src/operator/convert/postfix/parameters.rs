@@ -10,6 +10,8 @@ pub(super) const DESTINATION: &str = "$myhostname, localhost.$mydomain, localhos
 /// What main.cf sets.
 pub(super) struct Parameters {
     all: Vec<Parameter>,
+    /// A line is none, and Postfix would not start.
+    pub(super) is_broken: bool,
 }
 
 /// `name = value`; lines that go on are one.
@@ -28,16 +30,23 @@ pub(super) struct Item {
 
 impl Parameters {
     pub(super) fn read(text: &str, conversion: &mut Conversion) -> Parameters {
-        let mut all: Vec<Parameter> = Vec::new();
+        let (mut all, mut is_broken) = (Vec::new(), false);
         for (line, text) in logical_lines(text) {
             match text.split_once('=') {
                 Some((name, value)) if is_parameter(name.trim()) => {
                     all.push(Parameter { line, name: name.trim().to_owned(), value: value.trim().to_owned() });
                 }
-                _ => conversion.not_carried(line, &text, "no `name = value`"),
+                _ => {
+                    is_broken = true;
+                    conversion.not_carried(
+                        line,
+                        &text,
+                        "no `name = value`: Postfix would not start, so nothing is granted",
+                    );
+                }
             }
         }
-        Parameters { all }
+        Parameters { all, is_broken }
     }
 
     /// The last line that sets it, which is the one that counts.

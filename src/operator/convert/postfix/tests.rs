@@ -35,6 +35,8 @@ fn mynetworks_keeps_its_first_match() {
         ("$a\na = $b\nb = $a", &[]),
         ("${inside?10.0.0.0/8}\ninside = x", &[]),
         ("192.0.2.1\nmynetworks = 192.0.2.2", &["192.0.2.2"]),
+        ("192.0.2.1\nsmtpd_relay_restrictions reject", &[]),
+        ("192.0.2.1\n\u{feff}smtpd_relay_restrictions = reject", &[]),
     ] {
         assert_eq!(clients(&format!("mynetworks = {networks}\n")), expected, "{networks}");
     }
