@@ -166,10 +166,18 @@ pub fn convert_files(from: Source, files: &[(String, Vec<u8>)]) -> Conversion {
     conversion
 }
 
+/// What becomes of the files.
+const WHERE: &str = "\
+The control directory takes every file but tcp.smtp, which is for tcprules. Variables that every client must have are in \
+each of its rules, and in one for whoever has no other. rcpthosts has only what the configuration says: add the domains \
+that are served here.
+";
+
 /// What the input of each system looks like, for the manual.
 #[must_use]
 pub fn forms() -> String {
-    [sun::FORM, imail::FORM, mac::FORM, openvms::FORM, postfix::FORM, spamdyke::FORM].join("\n")
+    let forms = [sun::FORM, imail::FORM, mac::FORM, openvms::FORM, postfix::FORM, spamdyke::FORM];
+    format!("What FILE holds:\n\n{}\n{WHERE}", forms.join("\n"))
 }
 
 impl Conversion {

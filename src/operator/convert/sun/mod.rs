@@ -402,8 +402,8 @@ mod tests {
         );
         // A refusal for every channel takes internal clients along, one for strangers does not.
         let internal = "INTERNAL_IP\n\n  192.0.2.* $Y\n";
-        let access = |channel| format!("{internal}ORIG_MAIL_ACCESS\n\n  TCP|*|*|192.0.2.9|*|{channel}|*|*|* $N\n");
-        check(&access("*"), &[("relayclients", &["192.0.2.0/24", "!192.0.2.9"])]);
+        let access = format!("{internal}ORIG_MAIL_ACCESS\n\n  TCP|*|*|192.0.2.9|*|*|*|tcp_local|* $N\n");
+        check(&access, &[("relayclients", &["192.0.2.0/24", "!192.0.2.9"])]);
         let access = format!("{internal}ORIG_MAIL_ACCESS\n\n  TCP|*|*|192.0.2.9|*|tcp_local|*|tcp_local|* $N\n");
         check(&access, &[("relayclients", &["192.0.2.0/24"])]);
     }
@@ -569,6 +569,76 @@ mod tests {
         let relays = is_open || is_friendly || best.is_some_and(|(_, exception)| !exception);
         let is_let_in = !rule.1.starts_with(":deny");
         (is_let_in, is_let_in && relays, is_let_in && is_friendly)
+    }
+
+    /// A line of ORIG_MAIL_ACCESS: client, port, source channel, sender, destination channel, recipient; whether granted.
+    type Mail = ([&'static str; 6], bool);
+
+    fn mail() -> impl Strategy<Value = Mail> {
+        let one_of = |patterns: &'static [&'static str]| prop::sample::select(patterns);
+        let fields = (
+            one_of(&["*", "192.0.2.*", "192.0.2.9", "1*"]),
+            one_of(&["*", "*", "25", "587"]),
+            one_of(&["tcp_local", "tcp_local", "*", "tcp_intranet"]),
+            one_of(&["*", "*", "*@a.ex", "joe@a.ex", "j*@a.ex"]),
+            one_of(&["tcp_local", "*", "ims-ms"]),
+            one_of(&["*", "*", "*@far.ex"]),
+        );
+        (fields, any::<bool>()).prop_map(|((client, port, source, from, to_channel, to), grants)| {
+            ([client, port, source, from, to_channel, to], grants)
+        })
+    }
+
+    /// Whether mail from one channel out to strangers hits a line, at port 25.
+    fn hits((patterns, _): &Mail, channel: &str, ip: IpAddr, sender: &str, recipient: &str) -> bool {
+        let texts = [&ip.to_string(), "25", channel, sender, "tcp_local", recipient];
+        patterns.iter().zip(texts).all(|(pattern, text)| glob(pattern.as_bytes(), text.as_bytes()))
+    }
+
+    fn relays_by_files(conversion: &Conversion, ip: IpAddr, sender: &str, recipient: &str) -> bool {
+        let domain = recipient.rsplit_once('@').unwrap().1;
+        let by_sender = lines(conversion, "relaymailfrom").iter().any(|line| {
+            let (wanted, network) = line.split_once('&').unwrap_or((line, ""));
+            let is_client =
+                network.is_empty() || Line::parse(network.as_bytes()).pattern.unwrap().length_around(ip).is_some();
+            is_client && if wanted.starts_with('@') { sender.ends_with(wanted) } else { sender == wanted }
+        });
+        by_sender || decided(conversion, ip).1 || lines(conversion, "rcpthosts").iter().any(|line| line == domain)
+    }
+
+    proptest! {
+        #[test]
+        fn access_tables_are_never_widened(rows in prop::collection::vec(mail(), 0..6), is_listed in any::<bool>()) {
+            let shown = |([client, port, source, from, to_channel, to], grants): &Mail| {
+                let flag = if *grants { "$Y" } else { "$N" };
+                format!("  TCP|*|{port}|{client}|*|{source}|{from}|{to_channel}|{to}  {flag}\n")
+            };
+            let mut source = format!("ORIG_MAIL_ACCESS\n\n{}\n", rows.iter().map(shown).collect::<String>());
+            if is_listed {
+                source += "INTERNAL_IP\n\n  192.0.2.* $Y\n";
+            }
+            let conversion = convert(Source::Sun, source.as_bytes());
+            for ip in ["192.0.2.9", "192.0.2.10", "198.51.100.7", "2001:db8::1"].map(|ip| ip.parse::<IpAddr>().unwrap()) {
+                for sender in ["joe@a.ex", "ann@a.ex", "x@b.ex"] {
+                    for recipient in ["r@far.ex", "r@else.ex"] {
+                        let is_internal = is_listed && by_text("192.0.2.*", ip);
+                        let channel = if is_internal { "tcp_intranet" } else { "tcp_local" };
+                        let hit = rows.iter().find(|row| hits(row, channel, ip, sender, recipient));
+                        // The last line of a table, which refuses everything, is not for internal clients.
+                        let refuses_all = |([client, _, _, from, _, to], _): &&Mail| [*client, from, to] == ["*"; 3];
+                        let expected = match hit {
+                            Some((_, true)) => true,
+                            Some(row) => is_internal && refuses_all(&row),
+                            None => is_internal,
+                        };
+                        let found = relays_by_files(&conversion, ip, sender, recipient);
+                        // What no list can refuse to an internal client is reported.
+                        let is_told = is_internal && !conversion.is_complete();
+                        prop_assert!(!found || expected || is_told, "{} {} {}\n{}\n{}", ip, sender, recipient, source, conversion);
+                    }
+                }
+            }
+        }
     }
 
     proptest! {
