@@ -1,12 +1,24 @@
 //! What `postern convert` makes of other systems' configurations decides as they did, row by row.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
+#[path = "support/dns.rs"]
+mod dns;
 mod support;
 
 #[path = "convert/frame.rs"]
 mod frame;
 #[path = "convert/imail.rs"]
 mod imail;
+#[path = "convert/mac.rs"]
+mod mac;
+#[path = "convert/openvms.rs"]
+mod openvms;
+#[path = "convert/postfix.rs"]
+mod postfix;
+#[path = "convert/session.rs"]
+mod session;
+#[path = "convert/spamdyke.rs"]
+mod spamdyke;
 #[path = "convert/sun.rs"]
 mod sun;
 

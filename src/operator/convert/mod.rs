@@ -5,6 +5,7 @@ use std::fmt;
 
 use clap::ValueEnum;
 
+mod clients;
 mod first_hit;
 mod imail;
 mod into;
