@@ -78,6 +78,8 @@ impl<'a> SenderLine<'a> {
             Some(sender) => sender,
             None => match memchr::memrchr(b'@', left).and_then(|at| left.get(at + 1..)) {
                 Some(domain) if !left.starts_with(b"!") && is_domain(domain) => Sender::Literal(left),
+                // `joe@a\.ex|r&d@b\.ex`: the `&` is in the local part of another expression (QREGEX).
+                Some(domain) if domain.contains(&b'|') && Pattern::parse(client).is_err() => return Self::Address,
                 Some(domain) if domain.iter().all(|byte| !byte.is_ascii_whitespace()) && !domain.is_empty() => {
                     return malformed(SenderFault::Wildcard);
                 }
@@ -128,9 +130,19 @@ mod tests {
         assert_eq!(SenderLine::parse(b"a@d.ex&=.gw.ex"), literal("a@d.ex", "=.gw.ex"));
         let words = SenderLine::Condition { sender: Sender::LocalUsers, client: Some(b"=me") };
         assert_eq!(SenderLine::parse(b"=localusers&=me"), words);
-        for address in
-            ["a&b@d.ex", "joe@d.ex", "@d.ex", "*@d.ex", "!x@d.ex", "a&", "&", "=local", "^joe@a\\.ex$", "a&@d.ex"]
-        {
+        for address in [
+            "a&b@d.ex",
+            "joe@d.ex",
+            "@d.ex",
+            "*@d.ex",
+            "!x@d.ex",
+            "a&",
+            "&",
+            "=local",
+            "^joe@a\\.ex$",
+            "a&@d.ex",
+            "joe@a\\.ex|r&d@b\\.ex",
+        ] {
             assert_eq!(SenderLine::parse(address.as_bytes()), SenderLine::Address, "{address}");
         }
         for (malformed, exception) in [
