@@ -50,10 +50,10 @@ enum List {
 
 pub const NEW_FORMS: &[NewForm] = &[
     NewForm {
-        name: "relayclients: !exception",
+        name: "relayclients: !exception, or a malformed line with !",
         list: List::Clients,
-        lines: &["!192.0.2.7", "!192.0.2.", "!nonsense"],
-        is_it: |line| line.starts_with('!'),
+        lines: &["!192.0.2.7", "!192.0.2.", "!nonsense", " !192.0.2.7"],
+        is_it: |line| line.contains('!'),
     },
     NewForm {
         name: "relayclients: =name, =.suffix, =me",
