@@ -80,7 +80,7 @@ impl<'a> SenderLine<'a> {
                 Some(domain) if !left.starts_with(b"!") && is_domain(domain) => Sender::Literal(left),
                 // `joe@a\.ex|r&d@b\.ex`: the `&` is in the local part of another expression (QREGEX).
                 Some(domain) if domain.contains(&b'|') && Pattern::parse(client).is_err() => return Self::Address,
-                Some(domain) if domain.iter().all(|byte| !byte.is_ascii_whitespace()) && !domain.is_empty() => {
+                Some(domain) if domain.iter().all(|byte| !byte.is_ascii_whitespace()) => {
                     return malformed(SenderFault::Wildcard);
                 }
                 // `a&b@domain`: the `&` is in a local part.
@@ -153,6 +153,7 @@ mod tests {
             ("=localhosts&&10.", false),
             ("=localusersx", false),
             ("@d.ex&", false),
+            ("@d.ex&@&gw.ex", false),
             ("@d.ex&1@0.0.0.0/8", false),
         ] {
             let line = SenderLine::parse(malformed.as_bytes());
