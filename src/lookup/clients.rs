@@ -90,10 +90,19 @@ impl Rejected {
     /// A line for the log about each.
     #[must_use]
     pub fn notes(&self, file: &str) -> Vec<String> {
-        let told = self.told.iter().map(|(line, why)| format!("{file}:{line}: {why}; entry ignored"));
+        let told = self.told.iter().map(|(line, why)| match why.starts_with('!') {
+            true => exception_unreadable(file, *line, why),
+            false => format!("{file}:{line}: {why}; entry ignored"),
+        });
         let more = (self.more > 0).then(|| format!("{file}: {} more entries ignored", self.more));
         told.chain(more).collect()
     }
+}
+
+/// What a line that excepts nobody knows whom does to its list (D43).
+#[must_use]
+pub fn exception_unreadable(file: &str, line: u32, why: &str) -> String {
+    format!("{file}:{line}: {why}; while this exception cannot be read, {file} lets nobody relay")
 }
 
 impl Reading {
@@ -104,7 +113,8 @@ impl Reading {
         let pattern = match line.pattern {
             Ok(pattern) => pattern,
             Err(ref fault) => {
-                let why = self.rejected.add(number, line.text, fault);
+                let text = if line.exception { [b"!", line.text].concat() } else { line.text.to_vec() };
+                let why = self.rejected.add(number, &text, fault);
                 if line.exception && self.unreadable.is_none() {
                     self.unreadable = Some((number, why));
                 }
