@@ -79,10 +79,12 @@ impl Rejected {
     pub(super) fn add(&mut self, line: u32, text: &[u8], fault: &impl std::fmt::Display) -> String {
         let shown = String::from_utf8_lossy(&printable(text)).into_owned();
         let why = format!("{shown}: {fault}");
-        if self.told.len() < REJECTED_TOLD_MAX {
-            self.told.push((line, why.clone()))
+        // The first exception is told in any case: it is why nobody is granted.
+        let is_first_exception = why.starts_with('!') && !self.told.iter().any(|(_, told)| told.starts_with('!'));
+        if self.told.len() < REJECTED_TOLD_MAX || is_first_exception {
+            self.told.push((line, why.clone()));
         } else {
-            self.more += 1
+            self.more += 1;
         }
         why
     }
