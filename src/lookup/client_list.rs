@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cdb::read::Cdb;
 use crate::control::Setup;
 use crate::dns::Dns;
-use crate::lookup::clients::{Hit, Reading, Sought};
+use crate::lookup::clients::{Hit, Reading, Sought, exception_unreadable};
 use crate::lookup::clients_compiled::{self as compiled, Unused};
 use crate::lookup::own;
 use crate::lookup::pieces::ListFile;
@@ -176,7 +176,8 @@ impl Weighing<'_, '_> {
         match dns.host_or_exchangers(name) {
             Ok(addresses) if addresses.contains(&self.sought.ip) => Resolved::Speaks,
             Ok(addresses) if addresses.is_empty() && hit.exception => {
-                let why = format!("@{shown}: this name has no addresses");
+                let why = format!("!@{shown}: this name has no addresses");
+                self.world.notes.push(exception_unreadable(self.file, hit.line, &why));
                 self.unreadable.get_or_insert(exception_failed(self.file, hit.line, why));
                 Resolved::Not
             }
@@ -301,7 +302,7 @@ mod tests {
     fn an_exception_that_cannot_be_read_grants_nobody() {
         let text = "192.168.0.0/16\n!192.168.300.*\n";
         let error = answer(text, "192.168.1.1").unwrap_err();
-        assert!(error.to_string().starts_with("relayclients:2: 192.168.300.*: an octet above 255 (300)"), "{error}");
+        assert!(error.to_string().starts_with("relayclients:2: !192.168.300.*: an octet above 255 (300)"), "{error}");
         assert_eq!(answer(text, "10.1.1.1"), Ok(Answer::No));
         assert_eq!(
             answer("192.168.0.0/16\n192.168.300.*\n", "192.168.1.1").map(|answer| answer != Answer::No),
