@@ -43,6 +43,21 @@ fn the_examples_of_relaymx() {
     assert!(play("relaymx") > 12);
 }
 
+#[test]
+fn the_lines_of_the_sample_control_files_are_well_formed() {
+    for list in ["relayclients", "relaymailfrom", "relaymx"] {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("control").join(list);
+        let text = fs::read_to_string(sample).unwrap();
+        let commented = text.lines().filter_map(|line| line.strip_prefix("# "));
+        let lines: Vec<String> = commented.filter(|line| !line.contains(' ')).map(str::to_owned).collect();
+        assert!(lines.len() > 3, "{list}: {lines:?}");
+        assert_eq!(text.lines().find(|line| !line.starts_with('#')), None, "{list}: a sample lets nobody relay");
+        let home = Home::new();
+        home.write(list, &lines);
+        home.run(&[format!("qmail-cdb {list}")]);
+    }
+}
+
 /// A marked block of a page.
 struct Block {
     /// The page and the number of the marker's line.
