@@ -1,11 +1,13 @@
 //! Whether a list of clients lets one relay: the text or its compiled form is read, then DNS is asked if it must be.
 
 use std::io::ErrorKind;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::cdb::read::Cdb;
 use crate::control::Setup;
 use crate::dns::Dns;
+use crate::lookup::address::each_entry;
 use crate::lookup::clients::{Hit, Reading, Sought, exception_unreadable};
 use crate::lookup::clients_compiled::{self as compiled, Unused};
 use crate::lookup::own;
@@ -34,9 +36,14 @@ impl ClientList {
         Self { path: directory.join(file.as_ref()), file }
     }
 
-    /// Whether there is such a file, readable or not.
-    pub(super) fn exists(&self) -> bool {
-        !matches!(self.path.try_exists(), Ok(false))
+    /// Whether the list has an entry, malformed or not; `None` if there is no such list.
+    pub(super) fn has_entries(&self) -> Result<Option<bool>, Unreadable> {
+        let mut found = false;
+        let see = |_, _: &[u8]| {
+            found = true;
+            ControlFlow::Break(())
+        };
+        Ok(each_entry(&self.path, |_| true, see)?.map(|()| found))
     }
 
     /// What the list says about a client before DNS is asked; `None` if there is no such list.
