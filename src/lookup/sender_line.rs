@@ -2,6 +2,7 @@
 
 use crate::client::fault::Fault;
 use crate::client::pattern::Pattern;
+use crate::lookup::wildmat;
 
 /// A line of relaymailfrom (relaymailfrom(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,15 +78,15 @@ impl<'a> SenderLine<'a> {
         let sender = match word(left) {
             Some(sender) => sender,
             None => match memchr::memrchr(b'@', left).and_then(|at| left.get(at + 1..)) {
-                Some(domain) if !left.starts_with(b"!") && is_domain(domain) => Sender::Literal(left),
+                Some(domain) if !left.starts_with(b"!") && is_domain(domain) && !wildmat::is_pattern(left) => {
+                    Sender::Literal(left)
+                }
                 // `joe@a\.ex|r&d@b\.ex`: the `&` is in the local part of another expression (QREGEX).
                 Some(domain) if domain.contains(&b'|') && Pattern::parse(client).is_err() => return Self::Address,
-                Some(domain) if domain.iter().all(|byte| !byte.is_ascii_whitespace()) => {
-                    return malformed(SenderFault::Wildcard);
-                }
+                Some(_) => return malformed(SenderFault::Wildcard),
                 // `a&b@domain`: the `&` is in a local part.
-                Some(_) | None if !is_misspelt_word(left) => return Self::Address,
-                Some(_) | None => return malformed(SenderFault::Wildcard),
+                None if !is_misspelt_word(left) => return Self::Address,
+                None => return malformed(SenderFault::Wildcard),
             },
         };
         match Pattern::parse(client) {
@@ -103,10 +104,9 @@ fn word(text: &[u8]) -> Option<Sender<'static>> {
     }
 }
 
-/// One of the words with something behind it, and no address either.
+/// Something like one of the words, and no address either.
 fn is_misspelt_word(text: &[u8]) -> bool {
-    let behind = text.strip_prefix(b"=localhosts").or_else(|| text.strip_prefix(b"=localusers"));
-    behind.is_some_and(|behind| behind.starts_with(b"&") || !behind.contains(&b'@'))
+    text.strip_prefix(b"=local").is_some_and(|behind| behind.contains(&b'&') || !behind.contains(&b'@'))
 }
 
 fn is_domain(text: &[u8]) -> bool {
@@ -138,7 +138,7 @@ mod tests {
             "!x@d.ex",
             "a&",
             "&",
-            "=local",
+            "=local@d.ex",
             "^joe@a\\.ex$",
             "a&@d.ex",
             "joe@a\\.ex|r&d@b\\.ex",
@@ -152,6 +152,9 @@ mod tests {
             ("=localhosts&x", false),
             ("=localhosts&&10.", false),
             ("=localusersx", false),
+            ("=localuser", false),
+            ("@d.ex &10.", false),
+            ("*@d.ex&10.", false),
             ("@d.ex&", false),
             ("@d.ex&@&gw.ex", false),
             ("@d.ex&1@0.0.0.0/8", false),

@@ -116,7 +116,6 @@ pub const OLD_SENDERS: &[&str] = &[
     "&",
     "a&",
     "&b@d1.ex",
-    "=local",
     "=localhost@d1.ex",
     "=localhosts@d1.ex",
     "192.0.2.7",
