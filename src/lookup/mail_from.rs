@@ -174,14 +174,11 @@ impl<'s> MailFrom<'s> {
         if matches!(here, Ok(Answer::No | Answer::Absent | Answer::Excepted(_))) || !self.is_about(condition, sender)? {
             return Ok(Answer::No);
         }
-        match (here?, using) {
-            (Answer::NeedsDns, Using::Dns) => match decide(&reading, &self.file, sought, using, world)? {
-                Answer::Yes(_) => Ok(Answer::Yes(self.evidence(condition))),
-                otherwise => Ok(otherwise),
-            },
-            (Answer::Yes(_), _) => Ok(Answer::Yes(self.evidence(condition))),
-            (otherwise, _) => Ok(otherwise),
-        }
+        let answer = match (here?, using) {
+            (Answer::NeedsDns, Using::Dns) => decide(&reading, &self.file, sought, using, world)?,
+            (answer, _) => answer,
+        };
+        Ok(if matches!(answer, Answer::Yes(_)) { Answer::Yes(self.evidence(condition)) } else { answer })
     }
 
     fn evidence(&self, condition: &Condition) -> Evidence {
