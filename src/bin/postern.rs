@@ -15,7 +15,7 @@ use postern::dns::Dns;
 use postern::operator::command::{Command, Convert, Explain, Lint, Match, Place, Postern, Selftest, Settings};
 use postern::operator::convert::{IntoError, SOURCE_OCTETS_MAX, convert_files, write_into};
 use postern::operator::host::{Gateway, gateways};
-use postern::operator::match_pattern::{Matcher, networks};
+use postern::operator::match_pattern::{Matcher, told_networks};
 use postern::operator::{explain, lint, manual, selftest, settings};
 
 /// Wrong usage, or nothing to work on.
@@ -154,49 +154,23 @@ fn match_values(options: &Match) -> Result<u8> {
     let pattern = options.pattern.as_deref().map(str::as_bytes);
     let mut code = 0;
     let mut answer = |line: &[u8]| -> Result<()> {
-        let (text, exit) = if options.networks {
-            networks_of(line, options.json)
-        } else {
-            let (pattern, value) = pattern.map_or_else(|| cut_at_blank(line), |pattern| (pattern, line));
-            let matching = matcher.matching(pattern, value);
-            let text = if options.json { matching.as_json().to_string() } else { matching.to_string() };
-            (text, matching.verdict.exit_code())
+        let (text, exit) = match (options.networks, pattern) {
+            (true, _) => told_networks(line, options.json),
+            (false, Some(pattern)) => matcher.matching(pattern, line).told(options.json),
+            (false, None) => matcher.pair(line).told(options.json),
         };
         code = code.max(exit);
         print(&format!("{text}\n")).map(|_| ())
     };
-    match (options.networks, pattern) {
-        (true, Some(pattern)) => answer(pattern)?,
-        _ if !options.values.is_empty() => options.values.iter().try_for_each(|value| answer(value.as_bytes()))?,
-        _ => each_line(answer)?,
+    match pattern.filter(|_| options.networks) {
+        Some(pattern) => answer(pattern)?,
+        None if !options.values.is_empty() => options.values.iter().try_for_each(|value| answer(value.as_bytes()))?,
+        None => each_line(answer)?,
     }
     Ok(code)
 }
 
-/// The networks of a pattern, one a line or as one object; and the exit code.
-fn networks_of(pattern: &[u8], json: bool) -> (String, u8) {
-    let networks = networks(pattern);
-    let exit = if networks.is_ok() { 0 } else { 2 };
-    let text = match networks {
-        networks if json => {
-            let shown = String::from_utf8_lossy(pattern);
-            serde_json::json!({"pattern": shown, "networks": networks.as_ref().ok(), "error": networks.as_ref().err()})
-                .to_string()
-        }
-        Ok(networks) => networks.join("\n"),
-        Err(fault) => format!("malformed {}: {fault}", postern::client::cause::shown(pattern)),
-    };
-    (text, exit)
-}
-
-/// `PATTERN VALUE`; a pattern has no blanks.
-fn cut_at_blank(line: &[u8]) -> (&[u8], &[u8]) {
-    let blank = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
-    let (pattern, value) = line.split_at(blank);
-    (pattern, value.trim_ascii())
-}
-
-/// Every line of standard input that says something, as soon as it is there; a longer one is cut.
+/// Every line of standard input that says something, as soon as it is there.
 fn each_line(mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let mut input = io::stdin().lock();
     let mut line = Vec::new();
@@ -204,6 +178,9 @@ fn each_line(mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         line.clear();
         match input.by_ref().take(LINE_OCTETS_MAX).read_until(b'\n', &mut line) {
             Ok(0) => return Ok(()),
+            Ok(_) if line.len() as u64 == LINE_OCTETS_MAX => {
+                return Err(Ended(PERMANENT, format!("a line of standard input has {LINE_OCTETS_MAX} octets or more")));
+            }
             Ok(_) => {}
             Err(error) => return Err(Ended(TEMPORARY, format!("standard input cannot be read: {error}"))),
         }

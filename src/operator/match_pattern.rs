@@ -15,7 +15,7 @@ use crate::policy::verdict::{Answer, Question};
 
 /// What a pattern says about a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+enum Verdict {
     /// It matches: the network that holds the address, or what stands in front of the suffix.
     Yes(String),
     /// It does not match.
@@ -31,8 +31,7 @@ pub enum Verdict {
 pub struct Matching {
     pattern: Vec<u8>,
     value: Vec<u8>,
-    /// What was found out.
-    pub verdict: Verdict,
+    verdict: Verdict,
     /// The line is an exception.
     exception: bool,
     suffix: Vec<u8>,
@@ -75,6 +74,13 @@ impl<'s> Matcher<'s> {
                 made(verdict, line.exception, line.suffix)
             }
         }
+    }
+
+    /// The same for `PATTERN VALUE`; a pattern has no blanks.
+    pub fn pair(&mut self, line: &[u8]) -> Matching {
+        let blank = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
+        let (pattern, value) = line.split_at(blank);
+        self.matching(pattern, value.trim_ascii())
     }
 
     fn with_sender(&mut self, sender: Sender<'_>, client: Option<&[u8]>, value: &[u8]) -> Verdict {
@@ -141,12 +147,25 @@ fn name_verdict(pattern: &Pattern<'_>, name: &[u8]) -> Verdict {
     }
 }
 
-/// The networks that a line stands for, the widest possible; a name stands for itself.
-///
-/// # Errors
-///
-/// What is wrong with the line.
-pub fn networks(text: &[u8]) -> Result<Vec<String>, String> {
+/// The networks of a pattern, for people one a line; and the exit code.
+#[must_use]
+pub fn told_networks(pattern: &[u8], json: bool) -> (String, u8) {
+    let networks = networks(pattern);
+    let exit = if networks.is_ok() { 0 } else { 2 };
+    let text = match networks {
+        networks if json => {
+            let pattern = String::from_utf8_lossy(pattern);
+            json!({"pattern": pattern, "networks": networks.as_ref().ok(), "error": networks.as_ref().err()})
+                .to_string()
+        }
+        Ok(networks) => networks.join("\n"),
+        Err(fault) => format!("malformed {}: {fault}", shown(pattern)),
+    };
+    (text, exit)
+}
+
+/// The networks that a line stands for, the widest possible; a name stands for itself. Else what is wrong with it.
+fn networks(text: &[u8]) -> Result<Vec<String>, String> {
     let pattern = match SenderLine::parse(text) {
         SenderLine::Condition { client: Some(client), .. } => Pattern::parse(client),
         SenderLine::Malformed { fault, .. } => return Err(fault.to_string()),
@@ -165,8 +184,7 @@ pub fn networks(text: &[u8]) -> Result<Vec<String>, String> {
 
 impl Verdict {
     /// 0 yes, 1 no, 2 malformed, 111 nobody can tell now.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
+    fn exit_code(&self) -> u8 {
         match self {
             Verdict::Yes(_) => 0,
             Verdict::No => 1,
@@ -177,9 +195,14 @@ impl Verdict {
 }
 
 impl Matching {
-    /// The matching for programs.
+    /// What to print, and the exit code.
     #[must_use]
-    pub fn as_json(&self) -> Value {
+    pub fn told(&self, json: bool) -> (String, u8) {
+        let text = if json { self.as_json().to_string() } else { self.to_string() };
+        (text, self.verdict.exit_code())
+    }
+
+    fn as_json(&self) -> Value {
         let (matches, captured, error) = match &self.verdict {
             Verdict::Yes(captured) => (Value::from(true), Some(captured), None),
             Verdict::No => (Value::from(false), None, None),

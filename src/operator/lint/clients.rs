@@ -73,14 +73,16 @@ pub(super) fn lint_clients<'t>(
         }
     }
     of_lines(&lines, &mut told);
-    for read in lines.iter().filter(|read| !read.line.exception) {
-        of_width(read.number, &read.shown(), &read.pattern, &mut told);
-    }
+    let grants = lines.iter().filter(|read| !read.line.exception);
+    let everyone: Vec<u32> = grants
+        .filter(|read| of_width(read.number, &read.shown(), &read.pattern, &mut told))
+        .map(|read| read.number)
+        .collect();
     if name == "relaymx" {
         of_relaymx(&lines, circumstances, &mut told);
     } else {
         for gateway in circumstances.gateways {
-            of_gateway(&lines, gateway, &mut told);
+            of_gateway(&lines, gateway, &everyone, &mut told);
         }
     }
     (told.findings(), lines)
@@ -175,8 +177,8 @@ fn in_words(standing: Standing, text_of: impl Fn(u32) -> String) -> String {
     }
 }
 
-/// A grant to everyone is an error, one to very many a warning.
-pub(super) fn of_width(number: u32, text: &str, pattern: &Pattern<'_>, told: &mut Told<'_>) {
+/// A grant to everyone is an error, one to very many a warning. Returns whether it is to everyone.
+pub(super) fn of_width(number: u32, text: &str, pattern: &Pattern<'_>, told: &mut Told<'_>) -> bool {
     let (mut addresses, mut everyone, mut wide6) = (0u64, false, false);
     for network in pattern.networks() {
         match network {
@@ -190,7 +192,8 @@ pub(super) fn of_width(number: u32, text: &str, pattern: &Pattern<'_>, told: &mu
             }
         }
     }
-    if everyone || addresses >= EVERYONE_ADDRESSES {
+    let everyone = everyone || addresses >= EVERYONE_ADDRESSES;
+    if everyone {
         told.error(number, format!("`{text}` is everyone, or nearly: this is an open relay; write your own networks"));
     } else if addresses > WIDE_ADDRESSES {
         let text = format!("`{text}` grants to {addresses} public addresses: are they all yours?");
@@ -202,6 +205,7 @@ pub(super) fn of_width(number: u32, text: &str, pattern: &Pattern<'_>, told: &mu
             format!("`{text}` holds more than one provider's clients: are they all yours?"),
         );
     }
+    everyone
 }
 
 /// A network that nobody from outside calls from.
@@ -221,11 +225,11 @@ fn is_private(network: Network) -> bool {
     nets.into_iter().flatten().any(|private| private.covers(network))
 }
 
-/// Whether the list lets an address relay that stands for many.
-fn of_gateway(lines: &[Read<'_>], gateway: &Gateway, told: &mut Told<'_>) {
+/// Whether the list lets an address relay that stands for many; `everyone`: the lines that say worse.
+fn of_gateway(lines: &[Read<'_>], gateway: &Gateway, everyone: &[u32], told: &mut Told<'_>) {
     let hits = lines.iter().filter_map(|read| Some((length_around(&read.pattern, gateway)?, read)));
     let winner = hits.max_by_key(|(length, read)| (*length, read.line.exception, read.number)).map(|(_, read)| read);
-    if let Some(read) = winner.filter(|read| !read.line.exception) {
+    if let Some(read) = winner.filter(|read| !read.line.exception && !everyone.contains(&read.number)) {
         let otherwise = format!(", or except the address with `!{}`", gateway.address);
         told.warning(Kind::Gateway, read.number, covers_gateway(&read.shown(), gateway, &otherwise));
     }

@@ -44,7 +44,9 @@ pub(super) fn lint_senders<'t>(
     }
     for condition in &lines.conditions {
         let text = shown(condition.text);
-        of_width(condition.number, &text, &condition.pattern, &mut told);
+        if of_width(condition.number, &text, &condition.pattern, &mut told) {
+            continue;
+        }
         for gateway in circumstances.gateways {
             if length_around(&condition.pattern, gateway).is_some() {
                 told.warning(Kind::Gateway, condition.number, covers_gateway(&text, gateway, ""));
