@@ -138,13 +138,11 @@ fn name_verdict(pattern: &Pattern<'_>, name: &[u8]) -> Verdict {
     if name.is_empty() || name.iter().any(|byte| byte.is_ascii_whitespace()) {
         return Verdict::Malformed(format!("`{}` is no name", shown(name)));
     }
-    match pattern {
-        Pattern::Suffix(end) if pattern.octets_of_name(name).is_some() => {
-            Verdict::Yes(shown(name.get(..name.len() - end.len()).unwrap_or_default()))
-        }
-        _ if pattern.octets_of_name(name).is_some() => Verdict::Yes(shown(name)),
-        _ => Verdict::No,
+    if pattern.octets_of_name(name).is_none() {
+        return Verdict::No;
     }
+    let end = if let Pattern::Suffix(end) = pattern { end.len() } else { 0 };
+    Verdict::Yes(shown(name.get(..name.len() - end).unwrap_or_default()))
 }
 
 /// The networks of a pattern, for people one a line; and the exit code.

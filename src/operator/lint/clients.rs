@@ -12,7 +12,7 @@ use crate::operator::finding::Finding;
 use crate::operator::host::Gateway;
 use crate::operator::lint::Circumstances;
 use crate::operator::lint::ladder::{Claim, Elsewhere, Standing, Standings};
-use crate::operator::lint::list::of_any_list;
+use crate::operator::lint::list::{has_typographic_quotes, of_any_list};
 use crate::operator::lint::names::Named;
 use crate::operator::lint::told::{Kind, Told};
 
@@ -101,6 +101,12 @@ fn of_suffix(read: &Read<'_>, told: &mut Told<'_>) {
     if suffix.ends_with(b"\r") {
         let text = "ends in CR, which would be put behind each recipient: save the file with LF line ends";
         told.error(read.number, text.to_owned());
+    } else if has_typographic_quotes(suffix) {
+        let text = format!(
+            "`{}:{shown_suffix}` has typographic quotes, as pasted from a web page: type it anew",
+            read.shown()
+        );
+        told.error(read.number, text);
     } else if is_rule {
         let text = format!(
             "`:{shown_suffix}` is what a rule of tcp.smtp says; here it lets these clients relay, and is put behind each \
@@ -258,8 +264,9 @@ fn of_relaymx(lines: &[Read<'_>], circumstances: &Circumstances<'_>, told: &mut 
     let Some(first) = grants().next() else { return };
     let anyone = circumstances.environment.get(b"RELAYMX_ANYONE").is_some();
     let has_network = grants().any(|read| !read.pattern.networks().is_empty());
+    let is_confirmed = anyone && lines.len() == 1;
     match grants().find(|read| read.pattern == Pattern::Me) {
-        Some(me) if !has_network && !(anyone && lines.len() == 1) => {
+        Some(me) if !has_network && !is_confirmed => {
             let text = "`=me` lets outsiders relay to any domain whose MX they point at this host: name the networks of \
                         the MX hosts as well, or let `=me` stand alone and confirm it with RELAYMX_ANYONE=1";
             told.error(me.number, text.to_owned());
