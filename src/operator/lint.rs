@@ -103,6 +103,9 @@ fn lint_variable(setting: &Setting, environment: &Environment) -> Option<Finding
 const TYPOGRAPHIC: &str = "has typographic quotes, as pasted from a web page: type it anew";
 
 fn lint_file(setting: &Setting, path: &Path, circumstances: &Circumstances<'_>, dns: Option<&mut Dns>) -> Vec<Finding> {
+    if relay::is_compiled_of_clients(setting) {
+        return Vec::new(); // It is examined with its text, whatever name that has.
+    }
     let is_of_clients = relay::is_list_of_clients(setting);
     let mut findings = if is_of_clients { compiled::lint_compiled_clients(path) } else { Vec::new() };
     let metadata = match fs::metadata(path) {

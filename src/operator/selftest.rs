@@ -330,11 +330,15 @@ impl std::fmt::Display for Report {
                 write!(reasons, "{between}{reason} ({count})")?;
             }
             writeln!(f, "{:<13} {}, {}: {reasons}", tried.outcome.in_words(), tried.name, tried.recipient)?;
-            let is_bad = matches!(tried.outcome, Outcome::Accepted | Outcome::Unjudged);
-            for one in tried.worst.iter().filter(|_| is_bad) {
+            let told = match tried.outcome {
+                Outcome::Accepted => TOLD_MAX,
+                Outcome::Unjudged => 1,
+                Outcome::Ours | Outcome::Refused => continue,
+            };
+            for one in tried.worst.iter().take(told) {
                 writeln!(f, "              {} from <{}>: {}", one.client, one.sender, one.reason)?;
             }
-            if let Some(more @ 1..) = tried.count(tried.outcome).checked_sub(TOLD_MAX).filter(|_| is_bad) {
+            if let Some(more @ 1..) = tried.count(tried.outcome).checked_sub(told) {
                 writeln!(f, "              and {more} more")?;
             }
         }

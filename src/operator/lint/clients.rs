@@ -17,7 +17,7 @@ use crate::operator::lint::names::Named;
 use crate::operator::lint::told::{Kind, Told};
 
 /// The most networks that are compared with each other; octet ranges stand for many.
-const NETWORKS_MAX: usize = 4_000_000;
+const NETWORKS_MAX: usize = 1_000_000;
 /// More public IPv4 addresses than this are hardly all of one's clients.
 const WIDE_ADDRESSES: u64 = 1 << 16;
 /// So many are everyone.

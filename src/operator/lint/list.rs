@@ -17,7 +17,11 @@ pub(super) fn lint_list(path: &Path, name: &str, text: &[u8]) -> Vec<Finding> {
         })
     };
     let finding = |entry: Entry<'_>| Some(Finding::error(path, problem_of(&entry)?).in_line(entry.line));
-    entries(text).filter_map(finding).collect()
+    let mut findings: Vec<Finding> = entries(text).filter_map(finding).collect();
+    if let Some(first) = entries(text).find(|entry| name == "relaydomains" && problem_of(entry).is_none()) {
+        findings.push(Finding::warning(path, unconfirmed(&first)).in_line(first.line));
+    }
+    findings
 }
 
 /// A byte order mark belongs to the first entry.
@@ -60,6 +64,16 @@ fn of_rcpthosts(entry: &Entry<'_>) -> Option<String> {
     host.contains([' ', '\t', ':']).then(|| format!("`{host}` never matches: one domain a line, and nothing else"))
 }
 
+/// The name of an address is what its owner publishes.
+fn unconfirmed(entry: &Entry<'_>) -> String {
+    let text = shown(entry);
+    let name = text.split(':').next().unwrap_or_default();
+    format!(
+        "`{name}` lets whoever publishes such a name for his address relay, unless tcpserver runs with -p: write `={name}` \
+         into relayclients, where names are confirmed"
+    )
+}
+
 fn of_relaydomains(entry: &Entry<'_>) -> Option<String> {
     let text = shown(entry);
     let key = text.split(':').next().unwrap_or_default();
@@ -82,6 +96,7 @@ pub(super) fn of_expressions(entry: &Entry<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operator::finding::Severity;
 
     #[test]
     fn lines_that_cannot_match_are_found() {
@@ -92,8 +107,10 @@ mod tests {
         ];
         for (name, text, lines) in table {
             let findings = lint_list(Path::new(name), name, text);
-            let found: Vec<_> = findings.iter().filter_map(|finding| finding.line).collect();
-            assert_eq!(found, *lines, "{findings:?}");
+            let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+            assert_eq!(errors.filter_map(|finding| finding.line).collect::<Vec<_>>(), *lines, "{findings:?}");
+            let unconfirmed = findings.iter().filter(|finding| finding.text.contains("unless tcpserver runs with -p"));
+            assert_eq!(unconfirmed.count(), usize::from(*name == "relaydomains"));
         }
     }
 }

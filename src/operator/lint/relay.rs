@@ -89,3 +89,8 @@ pub(super) fn lint_confirmation(directory: &Path, environment: &Environment) -> 
 pub(super) fn is_list_of_clients(setting: &Setting) -> bool {
     setting.form == Form::Lines && matches!(setting.file, "relayclients" | "relaymx")
 }
+
+/// Whether a setting is the compiled form of such a list.
+pub(super) fn is_compiled_of_clients(setting: &Setting) -> bool {
+    setting.form == Form::Cdb && matches!(setting.file, "relayclients.cdb" | "relaymx.cdb")
+}
