@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_case_of_a_line_says_the_same_compiled_as_in_the_text() {
-        assert_eq!(keys(b"=LocalHosts\n@A.ex&=Me\n", Keys::Sender), ["=localhosts", "\0@a.ex2+=Me"]);
+        assert_eq!(keys(b"=LocalHosts\n@A.ex&=Me\n", Keys::Sender), ["\0=localhosts1+", "\0@a.ex2+=Me"]);
     }
 
     #[test]
