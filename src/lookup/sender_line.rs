@@ -97,16 +97,14 @@ impl<'a> SenderLine<'a> {
 }
 
 fn word(text: &[u8]) -> Option<Sender<'static>> {
-    match text {
-        b"=localhosts" => Some(Sender::LocalHosts),
-        b"=localusers" => Some(Sender::LocalUsers),
-        _ => None,
-    }
+    let words = [("=localhosts", Sender::LocalHosts), ("=localusers", Sender::LocalUsers)];
+    words.into_iter().find(|(word, _)| text.eq_ignore_ascii_case(word.as_bytes())).map(|(_, sender)| sender)
 }
 
 /// Something like one of the words, and no address either.
 fn is_misspelt_word(text: &[u8]) -> bool {
-    text.strip_prefix(b"=local").is_some_and(|behind| behind.contains(&b'&') || !behind.contains(&b'@'))
+    let (word, behind) = text.split_at_checked(b"=local".len()).unwrap_or_default();
+    word.eq_ignore_ascii_case(b"=local") && (behind.contains(&b'&') || !behind.contains(&b'@'))
 }
 
 fn is_domain(text: &[u8]) -> bool {

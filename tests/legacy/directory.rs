@@ -109,8 +109,8 @@ pub const NEW_FORMS: &[NewForm] = &[
     NewForm {
         name: "relaymailfrom: =localhosts, =localusers, and what looks like them",
         list: List::Senders,
-        lines: &["=localhosts", "=localusers", "=localhosts&192.0.2.", "=localusers&=me"],
-        is_it: |line| line.starts_with("=local") && !line.contains('@'),
+        lines: &["=localhosts", "=localusers", "=localhosts&192.0.2.", "=localusers&=me", "=LocalHosts"],
+        is_it: |line| line.to_lowercase().starts_with("=local") && !line.contains('@'),
     },
     NewForm {
         name: "tcp.smtp: networks and ranges",
