@@ -60,7 +60,19 @@ impl<'s> Lookups<'s> {
     /// The lists of the control directory of `setup`, and the resolvers that `DNSCACHEIP` or the system names.
     #[must_use]
     pub fn new(setup: &'s Setup) -> Self {
-        Self { dns: Some(Dns::new(setup.environment.get(b"DNSCACHEIP"))), ..Self::without_dns(setup) }
+        Self::with_dns(setup, Some(Dns::new(setup.environment.get(b"DNSCACHEIP"))))
+    }
+
+    /// The same with the answers that DNS gave before; without DNS, as [`Self::without_dns`].
+    #[must_use]
+    pub fn with_dns(setup: &'s Setup, dns: Option<Dns>) -> Self {
+        Self { dns, ..Self::without_dns(setup) }
+    }
+
+    /// What DNS has answered, for [`Self::with_dns`].
+    #[must_use]
+    pub fn into_dns(self) -> Option<Dns> {
+        self.dns
     }
 
     /// The same where the network must not be asked: who needs DNS is told that nobody can know.
@@ -164,7 +176,8 @@ impl<'s> Lookups<'s> {
 }
 
 /// The name of a list: a variable may give it another one.
-fn list_name(setup: &Setup, variable: &str, name: &'static str) -> FileName {
+#[must_use]
+pub fn list_name(setup: &Setup, variable: &str, name: &'static str) -> FileName {
     let named = setup.environment.get(variable.as_bytes()).filter(|named| !named.is_empty());
     named.map_or(name.into(), |named| String::from_utf8_lossy(named).into_owned().into())
 }
