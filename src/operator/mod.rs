@@ -2,10 +2,17 @@
 
 pub mod command;
 pub mod convert;
+pub mod ended;
 pub mod explain;
 pub mod lint;
 pub mod manual;
 pub mod settings;
+pub mod shadow;
+pub mod surroundings;
 
 mod finding;
+mod input;
 mod list_lint;
+mod log_line;
+mod moment;
+mod situation;
