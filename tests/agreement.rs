@@ -4,194 +4,28 @@
 #[path = "support/dns.rs"]
 mod dns;
 mod support;
+#[path = "agreement/world.rs"]
+mod world;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use dns::DnsServer;
 use serde_json::{Value, json};
 use support::program;
+use world::{Client, LISTS, Random, VARIABLES, client, write_control};
 
-/// Control directories, clients in each, transactions of each client, recipients of each transaction.
-const DIRECTORIES: usize = 80;
+/// Control directories, and clients in each.
+const DIRECTORIES: usize = 120;
 const CLIENTS: usize = 8;
-const TRANSACTIONS: usize = 3;
-const RECIPIENTS: usize = 4;
+/// Situations of which the proposed change is made.
+const SITUATIONS_CHANGED: usize = 200;
 
 const ZONE: &str = "gw.ex. A 192.0.2.9\nmail.partner.ex. A 198.51.100.7\nmail.partner.ex. AAAA 2001:db8::5\n\
     mxdom.ex. MX 10 mx.mxdom.ex.\nmx.mxdom.ex. A 203.0.113.5\nnull.ex. MX 0 .\n";
-
-/// Lines of each list; a directory has some of them, in any order.
-const LISTS: &[(&str, &[&str])] = &[
-    (
-        "relayclients",
-        &[
-            "192.0.2.",
-            "192.0.2.9",
-            "!192.0.2.9",
-            "192.0.2.0/28",
-            "!192.0.2.0/24",
-            "198.51.100.4-9",
-            "198.51-52.100.*",
-            "203.0.113.0-127",
-            "2001:db8::/32",
-            "!2001:db8::5",
-            "[2001:db8::]/64:@v6.ex",
-            "$(203.0.113.77/25)",
-            "${2001:db8::9/48}",
-            "=gw.ex",
-            "=.partner.ex",
-            "!=.partner.ex",
-            "@gw.ex",
-            "!@gw.ex",
-            "@mxdom.ex",
-            "=me",
-            "!=me",
-            "@broken.test",
-            "!192.168.300.*",
-            "192.0.2",
-            "10.0.0.1/8",
-            "192.0.2.9:@route.ex",
-            "# a comment",
-            "",
-            "127.0.0.1",
-        ],
-    ),
-    (
-        "relaymailfrom",
-        &[
-            "joe@d1.ex",
-            "@d2.ex",
-            "joe@d1.ex&192.0.2.0/24",
-            "@d3.ex&=.partner.ex",
-            "@d3.ex&@gw.ex",
-            "=localhosts",
-            "=localhosts&198.51.100.",
-            "=localusers",
-            "@d2.ex&192.0.2.0/33",
-            "a&b@dom.ex",
-            "!@d2.ex&10.",
-            "!joe@d1.ex",
-            "*@*.d4.ex",
-        ],
-    ),
-    ("relaymx", &["203.0.113.0/24", "=me", "!203.0.113.5", "192.0.2.0/33", "@gw.ex", "=mx.mxdom.ex", "=.mxdom.ex"]),
-    ("relaydomains", &[".partner.ex", "gw.ex:@named.ex", "unknown", "evil.ex.:"]),
-    ("rcpthosts", &["local.ex", ".sub.ex", "# ours", "mixed.EX"]),
-    ("morercpthosts", &["more.ex", ".more.ex"]),
-    ("relaylevel", &["normal", "none", "open", "closed"]),
-    ("relaytext", &["use the other server"]),
-];
-const VARIABLES: &[(&str, &str)] = &[
-    ("AUTH_ALL", ""),
-    ("CUGMAIL", ""),
-    ("RELAYTEXT", "said by a variable"),
-    ("RELAYCLASS", "some"),
-    ("REQPTR", ""),
-    ("MAXRECIPIENTS", "2"),
-    ("RELAYCLIENTS", "relaymx"),
-    ("QREGEX", "1"),
-    ("BOUNCEMAIL", "no"),
-    ("SHUTDOWN", ""),
-    ("FORCE_TLS", ""),
-];
-const IPS: &[&str] = &[
-    "192.0.2.9",
-    "192.0.2.77",
-    "198.51.100.7",
-    "203.0.113.20",
-    "203.0.113.200",
-    "2001:db8::5",
-    "2001:db8:0:1::9",
-    "::ffff:192.0.2.9",
-    "127.0.0.1",
-    "10.1.2.3",
-];
-const NAMES: &[&str] = &["", "gw.ex", "mail.partner.ex", "partner.ex", "evil.ex", "unknown"];
-const SENDERS: &[&str] =
-    &["", "joe@d1.ex", "x@D2.ex", "u@d3.ex", "root@local.ex", "u@local.ex", "a&b@dom.ex", "z@q.d4.ex", "far.ex"];
-const RECIPIENTS_OF: &[&str] = &[
-    "u@local.ex",
-    "u@far.ex",
-    "u@Far.ex",
-    "u",
-    "u%far.ex@local.ex",
-    "u@a.SUB.ex",
-    "v@mxdom.ex",
-    "w@[203.0.113.5]",
-    "w@[127.0.0.1]",
-    "x@broken.test",
-    "x@null.ex",
-    "y@deep.more.ex",
-    "\"a b\"@far.ex",
-    "",
-];
-
-/// Numbers that are the same in each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        // Xorshift, as Marsaglia gives it.
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 20) as usize % limit
-    }
-
-    fn one_in(&mut self, limit: usize) -> bool {
-        self.below(limit) == 0
-    }
-
-    fn of<'t>(&mut self, table: &[&'t str]) -> &'t str {
-        table[self.below(table.len())]
-    }
-}
-
-/// Writes a control directory; a list may be absent, unreadable or compiled.
-fn write_control(directory: &Path, random: &mut Random) {
-    fs::write(directory.join("me"), "mx.ex\n").unwrap();
-    fs::write(directory.join("locals"), "local.ex\n").unwrap();
-    for (name, lines) in LISTS {
-        let rare = ["relaylevel", "relaytext", "relaydomains"].contains(name);
-        let is_absent = if *name == "rcpthosts" { random.one_in(8) } else { random.one_in(if rare { 2 } else { 4 }) };
-        if is_absent {
-            continue;
-        }
-        if random.one_in(25) && !["relaylevel", "relaytext", "morercpthosts"].contains(name) {
-            fs::create_dir(directory.join(name)).unwrap(); // Cannot be read as a list.
-            continue;
-        }
-        let count = 1 + random.below(lines.len().min(6));
-        let text: String = (0..count).map(|_| format!("{}\n", random.of(lines))).collect();
-        fs::write(directory.join(name), text).unwrap();
-        let compiles = *name == "morercpthosts" || (["relayclients", "relaymx"].contains(name) && random.one_in(3));
-        if compiles {
-            let mut compile = Command::new(program("qmail-cdb"));
-            compile.arg(name).env("CONTROLDIR", directory).stderr(Stdio::null());
-            assert!(compile.status().unwrap().success(), "{name}");
-        }
-    }
-}
-
-struct Client {
-    ip: &'static str,
-    name: &'static str,
-    /// Sender and recipients of each.
-    transactions: Vec<(&'static str, Vec<&'static str>)>,
-}
-
-fn client(random: &mut Random) -> Client {
-    let transaction = |random: &mut Random| {
-        let sender = random.of(SENDERS);
-        (sender, (0..1 + random.below(RECIPIENTS)).map(|_| random.of(RECIPIENTS_OF)).collect())
-    };
-    let (ip, name) = (random.of(IPS), random.of(NAMES));
-    Client { ip, name, transactions: (0..TRANSACTIONS).map(|_| transaction(random)).collect() }
-}
 
 /// What was heard for a command: the last line of the reply.
 type Replies = Vec<String>;
@@ -310,18 +144,21 @@ fn compare(
     let (replies, reasons) = served(control, client, variables);
     let (mut expected, mut expected_reasons) = (Vec::new(), Vec::new());
     let mut ended = false;
-    for (number, (_, recipients)) in client.transactions.iter().enumerate() {
+    for number in 0..client.transactions.len() {
         let explained = said.next().unwrap();
         let steps = explained["steps"].as_array().unwrap();
         // Each explanation begins with a greeting and EHLO, of which the session has one.
-        for step in steps.iter().skip(if number == 0 { 1 } else { 2 }).filter(|_| !ended) {
+        for step in steps.iter().skip(if number == 0 { 1 } else { 2 }) {
+            if ended {
+                break;
+            }
             let reply = step["reply"].as_str().unwrap();
             expected.push(format!("{} {}", step["code"], reply.rsplit(" / ").next().unwrap()));
             if let Some(reason) = step["reason"].as_str() {
                 expected_reasons.push(reason.to_string());
             }
+            ended = step["closes"].as_bool().unwrap();
         }
-        ended = ended || steps.len() < recipients.len() + 3;
     }
     let shown = || {
         let lists =
@@ -335,4 +172,81 @@ fn compare(
         *tally.entry(reason.split(':').next().unwrap().to_string()).or_default() += 1;
     }
     expected.len()
+}
+
+/// A copy of a control directory beside it, with an edit that `postern explain` has proposed.
+fn edited(control: &Path, change: &Value) -> PathBuf {
+    let copy = control.with_file_name("changed");
+    let _ = fs::remove_dir_all(&copy);
+    assert!(Command::new("cp").arg("-a").arg(control).arg(&copy).status().unwrap().success());
+    let Some(file) = change["file"].as_str().map(|file| copy.join(file)) else { return copy };
+    let text = fs::read_to_string(&file).unwrap_or_default();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let at = change["line"].as_u64().map(|line| line as usize - 1);
+    let line = change["text"].as_str();
+    match change["action"].as_str().unwrap() {
+        "add" => lines.push(line.unwrap()),
+        "replace" => lines[at.unwrap()] = line.unwrap(),
+        "remove" => drop(lines.remove(at.unwrap())),
+        "set" => lines = vec![line.unwrap()],
+        "delete" => {
+            fs::remove_file(file).unwrap();
+            return copy;
+        }
+        action => panic!("{action}"),
+    }
+    fs::write(file, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    copy
+}
+
+/// Explains one recipient; the change is in the step that decided.
+fn explained_alone(control: &Path, client: &Client, variables: &[(&str, String)], more: &[&str]) -> (Value, Value) {
+    let (sender, recipients) = &client.transactions[0];
+    let mut postern = Command::new(program("postern"));
+    postern.env_clear().args(["explain", "--json", "--ip", client.ip, "--name", client.name, "--from", sender]);
+    postern.args(["--rcpt", recipients[0], "--control"]).arg(control).args(more);
+    postern.args(variables.iter().map(|(name, value)| format!("--env={name}={value}")));
+    let output = postern.output().unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let change =
+        said["steps"].as_array().unwrap().iter().map(|step| step["change"].clone()).find(|change| !change.is_null());
+    (said, change.unwrap_or_default())
+}
+
+#[test]
+fn the_change_that_is_proposed_turns_the_verdict_around() {
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut tally: BTreeMap<String, u32> = BTreeMap::new();
+    for _ in 0..SITUATIONS_CHANGED {
+        let directory = tempfile::tempdir().unwrap();
+        let control = directory.path().join("control");
+        fs::create_dir(&control).unwrap();
+        write_control(&control, &mut random);
+        let mut variables: Vec<(&str, String)> = Vec::new();
+        if random.one_in(3) {
+            let (name, value) = VARIABLES[random.below(VARIABLES.len())];
+            variables.push((name, value.to_string()));
+        }
+        let client = client(&mut random);
+        let (said, change) = explained_alone(&control, &client, &variables, &[]);
+        let by = &change["by"];
+        let Some(action) = by["action"].as_str() else {
+            *tally.entry("none".to_string()).or_default() += 1;
+            continue;
+        };
+        let more: &[&str] = match action {
+            "auth" => &["--auth", "joe"],
+            "tls" => &["--tls"],
+            _ => &[],
+        };
+        variables.retain(|(name, _)| by["variable"].as_str() != Some(name));
+        let (after, _) = explained_alone(&edited(&control, by), &client, &variables, more);
+        assert_eq!(after["verdict"], change["to"], "{change} of {said:#}");
+        assert_ne!(said["verdict"], after["verdict"]);
+        *tally.entry(format!("{action} {}: {}", by["file"].as_str().unwrap_or(""), change["to"])).or_default() += 1;
+    }
+    println!("{tally:#?}");
+    for what in ["add relayclients: \"accept\"", "add relayclients: \"reject\"", "add rcpthosts: \"accept\"", "none"] {
+        assert!(tally.contains_key(what), "never: {what} of {tally:#?}");
+    }
 }

@@ -66,6 +66,7 @@ pub fn as_json(explanation: &Explanation, situation: &Situation, directory: &Pat
             "command": step.command,
             "code": step.code,
             "reply": step.reply,
+            "closes": step.closes,
             "verdict": step.outcome.to_string(),
             "accepted": step.outcome == Outcome::Accept,
             "reason": step.why.as_ref().map(ToString::to_string),

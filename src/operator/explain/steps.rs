@@ -98,6 +98,8 @@ pub struct Step {
     pub code: Option<u16>,
     /// The lines of the reply.
     pub reply: String,
+    /// The session ends here.
+    pub closes: bool,
     /// Why, where something was decided.
     pub why: Option<Why>,
     /// Every rule that was consulted, in order.
@@ -112,7 +114,7 @@ impl Step {
     /// What ends a session before it begins.
     fn at_connect(outcome: Outcome, code: Option<u16>, reply: String, why: Option<Why>) -> Self {
         let (consulted, notes) = (Vec::new(), Vec::new());
-        Self { command: "connect".to_string(), outcome, code, reply, why, consulted, notes, change: None }
+        Self { command: "connect".to_string(), outcome, code, reply, closes: true, why, consulted, notes, change: None }
     }
 }
 
@@ -210,7 +212,7 @@ pub fn play(setup: &Setup, situation: &Situation, dns: &mut Option<Dns>) -> Expl
     let mut lookups = Lookups::with_dns(setup, dns.take());
     let date = rfc5322(situation.at_seconds.unwrap_or_else(now_seconds));
     let greeting = session.greet(&date);
-    let mut steps = vec![step("connect", greeting, Vec::new(), Vec::new()).0];
+    let mut steps = vec![step("connect", greeting, Vec::new(), Vec::new())];
     let ehlo = [b"EHLO ", situation.helo().as_slice()].concat();
     let mail = [b"MAIL FROM:<", situation.sender.as_slice(), b">"].concat();
     let rcpt = situation.recipients.iter().map(|recipient| [b"RCPT TO:<", recipient.as_slice(), b">"].concat());
@@ -222,9 +224,8 @@ pub fn play(setup: &Setup, situation: &Situation, dns: &mut Option<Dns>) -> Expl
             answer
         });
         let command = String::from_utf8_lossy(&printable(&line)).into_owned();
-        let (step, ended) = step(&command, turn, heard.consulted.take(), lookups.take_notes());
-        steps.push(step);
-        if ended {
+        steps.push(step(&command, turn, heard.consulted.take(), lookups.take_notes()));
+        if steps.last().is_some_and(|step| step.closes) {
             break;
         }
     }
@@ -274,20 +275,19 @@ impl Heard<'_> {
     }
 }
 
-fn step(command: &str, turn: Turn, consulted: Vec<Consulted>, notes: Vec<String>) -> (Step, bool) {
-    let ended = matches!(turn.then, Then::Close { .. });
+fn step(command: &str, turn: Turn, consulted: Vec<Consulted>, notes: Vec<String>) -> Step {
     let code = turn.reply.code();
-    let step = Step {
+    Step {
         command: command.to_string(),
         outcome: Outcome::of_code(code),
         code: Some(code),
         reply: text_of(&turn.reply),
+        closes: matches!(turn.then, Then::Close { .. }),
         why: turn.reason.map(Why::Policy),
         consulted,
         notes,
         change: None,
-    };
-    (step, ended)
+    }
 }
 
 fn text_of(reply: &reply::Reply) -> String {
