@@ -270,7 +270,9 @@ pub(super) fn to_refuse(
 ) -> Vec<Candidate> {
     match &step.why {
         Some(Why::Policy(Reason::Granted(evidence))) => against_grant(evidence, situation, overlay),
-        Some(Why::Policy(Reason::RelayLevel)) => vec![Candidate::set("relaylevel", "normal")],
+        Some(Why::Policy(Reason::RelayLevel)) => {
+            ["normal", "none"].map(|level| Candidate::set("relaylevel", level)).to_vec()
+        }
         Some(Why::Policy(Reason::RelayClientVariable)) => {
             let words = match &connection.rule {
                 Some(rule) => format!("the rule `{rule}` of tcp.smtp did not set RELAYCLIENT"),

@@ -35,11 +35,10 @@ impl Turnaround {
     pub fn in_words(&self) -> String {
         match self {
             Turnaround::By { outcome: Outcome::Accept, candidate } => format!("would be accepted if {candidate}"),
-            Turnaround::By { outcome: Outcome::Temp | Outcome::Reject, candidate } => {
-                format!("would be refused if {candidate}")
-            }
+            Turnaround::By { outcome: Outcome::Temp, candidate } => format!("would be refused for now if {candidate}"),
+            Turnaround::By { outcome: Outcome::Reject, candidate } => format!("would be refused if {candidate}"),
             Turnaround::None { tried: 0 } => "no change of the control files turns this around".to_string(),
-            Turnaround::None { tried } => format!("no single change turns this around ({tried} were tried)"),
+            Turnaround::None { tried } => format!("no single change turns this around; changes tried: {tried}"),
         }
     }
 
@@ -87,12 +86,18 @@ impl Trials<'_> {
             }
         };
         let tried = candidates.len();
-        let works = |candidate: &Candidate| self.outcome_after(candidate, recipient) == Some(wanted);
-        let found = candidates.into_iter().find(works);
-        Some(match found {
-            Some(candidate) => Turnaround::By { outcome: wanted, candidate },
-            None => Turnaround::None { tried },
-        })
+        let mut for_now = None;
+        for candidate in candidates {
+            match self.outcome_after(&candidate, recipient) {
+                Some(outcome) if outcome == wanted => return Some(Turnaround::By { outcome, candidate }),
+                // Where another source cannot tell, a relay that loses its grant is refused for now.
+                Some(outcome @ Outcome::Temp) if wanted == Outcome::Reject && for_now.is_none() => {
+                    for_now = Some(Turnaround::By { outcome, candidate });
+                }
+                Some(Outcome::Accept | Outcome::Temp | Outcome::Reject) | None => {}
+            }
+        }
+        Some(for_now.unwrap_or(Turnaround::None { tried }))
     }
 
     /// The list of clients that may relay.
