@@ -37,6 +37,9 @@ _postern() {
             postern,settings)
                 cmd="postern__subcmd__settings"
                 ;;
+            postern,shadow)
+                cmd="postern__subcmd__shadow"
+                ;;
             postern__subcmd__help,completions)
                 cmd="postern__subcmd__help__subcmd__completions"
                 ;;
@@ -58,6 +61,9 @@ _postern() {
             postern__subcmd__help,settings)
                 cmd="postern__subcmd__help__subcmd__settings"
                 ;;
+            postern__subcmd__help,shadow)
+                cmd="postern__subcmd__help__subcmd__shadow"
+                ;;
             *)
                 ;;
         esac
@@ -65,7 +71,7 @@ _postern() {
 
     case "${cmd}" in
         postern)
-            opts="-h -V --help --version settings explain lint convert completions generate help"
+            opts="-h -V --help --version settings explain shadow lint convert completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -115,7 +121,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__explain)
-            opts="-h --control --ip --name --helo --from --rcpt --env --rules --json --help"
+            opts="-h --control --ip --name --helo --from --rcpt --auth --tls --at --batch --dns --env --rules --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -142,6 +148,14 @@ _postern() {
                     return 0
                     ;;
                 --rcpt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --auth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --at)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -175,7 +189,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help)
-            opts="settings explain lint convert completions generate help"
+            opts="settings explain shadow lint convert completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -286,6 +300,20 @@ _postern() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        postern__subcmd__help__subcmd__shadow)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         postern__subcmd__lint)
             opts="-h --control --env --rules --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -320,6 +348,40 @@ _postern() {
             fi
             case "${prev}" in
                 --control)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__shadow)
+            opts="-h --control --with --env --rules --with-rules --dns --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --control)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --with)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rules)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --with-rules)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -142,8 +142,8 @@ fn explain_help() -> String {
          between them. Several recipients have their codes and reasons separated by commas, and the worst verdict. A \
          malformed line is told with its number and makes the exit code 100; the others are answered all the same. The \
          settings are read once for a batch, the lists for each situation.\n\n\
-         Examples:\n  postern explain --ip 192.0.2.7 --from a@b.example --rcpt c@d.example\n  \
-         postern explain --ip 192.0.2.7 --rcpt c@d.example --auth joe --rules /etc/tcp.smtp.cdb --dns\n  \
+         Examples:\n  postern explain --ip 192.0.2.7 --from a@b.ex --rcpt c@d.ex\n  \
+         postern explain --ip 192.0.2.7 --rcpt c@d.ex --rules tcp.smtp.cdb\n  \
          postern explain --batch --json < situations",
         situation::FORMS
     )
@@ -182,8 +182,8 @@ pub struct Shadow {
 fn shadow_help() -> String {
     format!(
         "{}\n\n{}\n\nExamples:\n  \
-         postern shadow --control /etc/indimail/control --with /root/control.new /var/log/smtpd/current\n  \
-         postern shadow --with control.new --rules tcp.smtp.cdb --with-rules tcp.smtp.new.cdb < situations",
+         postern shadow --with control.new /var/log/smtpd/current\n  \
+         postern shadow --with control.new --rules tcp.smtp.cdb < situations",
         situation::FORMS,
         log_line::FORMS
     )

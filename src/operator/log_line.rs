@@ -4,20 +4,23 @@ use std::net::IpAddr;
 
 use crate::operator::situation::Situation;
 
-/// What is told with a shadow, for help and man pages.
+/// What log lines are read, and what they do not tell, for help and man pages.
 pub const FORMS: &str = "\
-Lines of smtpd's log, whatever stands in front of `qmail-smtpd:` (multilog's or syslog's time, host, program):
-    qmail-smtpd: pid 7 from 192.0.2.7 Accepted RECIPIENT: MAIL from <a@b.ex> RCPT <c@d.ex> helo=h.ex reason=relayclients:3
-    qmail-smtpd: pid 7 from 192.0.2.7 Invalid RELAY client: MAIL from <a@b.ex> RCPT <c@d.ex> helo=h.ex reason=norelay
-    qmail-smtpd: pid 7 from 192.0.2.7 Invalid RECIPIENT address: MAIL from <a@b.ex> RCPT <c!d@e.ex> reason=probe
-  All other lines are counted and skipped. What a log line tells of the past is supposed again: with reason=auth the
-  client has authenticated itself, with reason=RELAYCLIENT its rule of tcp.smtp set that (unless --rules says what the rules
-  set). Where the live settings demand AUTH or TLS before MAIL, the client had it.
-  What a log line does not tell: other variables of that time, RELAYCLIENT or AUTH where something else decided, TLS, how
-  many recipients the message had, and what stood in the place of `?`, which stands for octets that no log holds. The
-  recipient of an accepted line is stored with what a grant puts behind it; that is taken away again if the line of the live
-  list, or the rule of --rules, still says so, or if it begins with a second `@`; other suffixes cannot be told from the
-  address.";
+Or it is a line of smtpd's log about a recipient, whatever the logger has put in front of `qmail-smtpd:`. All other lines \
+are counted and skipped.
+
+  qmail-smtpd: pid 7 from 192.0.2.7 Accepted RECIPIENT: ...
+  qmail-smtpd: pid 7 from 192.0.2.7 Invalid RELAY client: ...
+  qmail-smtpd: pid 7 from 192.0.2.7 Invalid RECIPIENT address: ...
+
+What a log line tells of its time is supposed again: with reason=auth the client has authenticated itself, with \
+reason=RELAYCLIENT its rule of tcp.smtp set that, unless --rules says what the rules set. Where the live settings demand \
+AUTH or TLS before MAIL, the client had it.
+
+A log line does not tell: other variables of that time; RELAYCLIENT or AUTH where something else decided; whether there was \
+TLS; how many recipients the message had; what stood in the place of a `?`. The recipient of an accepted line is stored \
+with what a grant has put behind it. That is taken away again if the line of the live list or the rule of --rules still \
+says so, or if it begins with a second `@`; other suffixes cannot be told from the address.";
 
 /// What a log line tells.
 #[derive(Debug, Clone, PartialEq, Eq)]

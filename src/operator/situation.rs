@@ -9,16 +9,16 @@ use crate::operator::moment;
 use crate::policy::Credentials;
 use crate::smtp::printable::printable;
 
-/// How a batch writes situations, for help and man pages.
+/// How a batch writes situations, for help and man pages. What is indented keeps its lines.
 pub const FORMS: &str = "\
-Situations, one a line:
-  Fields, separated by blanks; a value with blanks stands in quotes, in which \\ quotes the next character:
-    ip=192.0.2.7 name=host.example helo=host.example from=a@b.example rcpt=c@d.example
-    ip=192.0.2.7 from= rcpt=c@d.example rcpt=\"two words@d.example\" auth=joe tls=yes at=2026-11-21T19:21:46Z
-  or a JSON object:
-    {\"ip\": \"192.0.2.7\", \"from\": \"a@b.example\", \"rcpt\": [\"c@d.example\"], \"auth\": \"joe\", \"tls\": true}
-  ip and at least one rcpt are needed; what is left out is as with the options. Empty lines and lines that begin with #
-  say nothing.";
+A situation is a line of fields, separated by blanks; a value with blanks stands in quotes, in which \\ quotes the next \
+character. Or it is a JSON object. ip and at least one rcpt are needed; what is left out is as with the options of \
+postern explain. Empty lines and lines that begin with # say nothing.
+
+  ip=192.0.2.7 name=n.example from=a@b.example rcpt=c@d.example
+  ip=192.0.2.7 helo=x from= rcpt=c@d.example rcpt=\"two words@e.ex\"
+  ip=192.0.2.7 rcpt=c@d.ex auth=joe tls=yes at=2026-11-21T19:21:46Z
+  {\"ip\": \"192.0.2.7\", \"rcpt\": [\"c@d.example\"], \"tls\": true}";
 
 /// The most recipients of a situation.
 const RECIPIENTS_MAX: usize = 10_000;
