@@ -16,7 +16,7 @@ use std::process::{Command, Output, Stdio};
 use dns::DnsServer;
 use serde_json::{Value, json};
 use support::program;
-use world::{Client, LISTS, Random, VARIABLES, client, write_control};
+use world::{Client, LISTS, Random, VARIABLES, client, rules, write_control};
 
 /// Control directories, and clients in each.
 const DIRECTORIES: usize = 120;
@@ -31,7 +31,7 @@ const ZONE: &str = "gw.ex. A 192.0.2.9\nmail.partner.ex. A 198.51.100.7\nmail.pa
 type Replies = Vec<String>;
 
 /// Lets smtpd serve the client; gives the replies to EHLO and what follows, and the reasons in the log.
-fn served(directory: &Path, client: &Client, variables: &[(&str, String)]) -> (Replies, Vec<String>) {
+fn served(directory: &Path, client: &Client, variables: &[(String, String)]) -> (Replies, Vec<String>) {
     let mut smtpd = Command::new(program("smtpd"));
     smtpd.env_clear().env("CONTROLDIR", directory).env("TCPREMOTEIP", client.ip).env("PENALTY", "0");
     if !client.name.is_empty() {
@@ -62,8 +62,34 @@ fn run(command: &mut Command, input: &str) -> Output {
     output
 }
 
+/// The variables that smtpd gets when these rules are asked for the client; none where they deny.
+fn by_rules(rules: Option<&Path>, client: &Client, more: &[(&str, String)]) -> Option<Vec<(String, String)>> {
+    let mut variables = Vec::new();
+    if let Some(rules) = rules {
+        let mut check = Command::new(program("tcprulescheck"));
+        check.env_clear().arg(rules).env("TCPREMOTEIP", client.ip);
+        if !client.name.is_empty() {
+            check.env("TCPREMOTEHOST", client.name);
+        }
+        let said = String::from_utf8(check.output().unwrap().stdout).unwrap();
+        if said.contains("deny connection") {
+            return None;
+        }
+        let set = said.lines().filter_map(|line| line.strip_prefix("set environment variable ")?.split_once('='));
+        variables.extend(set.map(|(name, value)| (name.to_string(), value.to_string())));
+    }
+    variables.extend(more.iter().map(|(name, value)| (name.to_string(), value.clone())));
+    Some(variables)
+}
+
 /// The same by `postern explain --batch`: the steps of each transaction of each client.
-fn explained(directory: &Path, clients: &[Client], variables: &[(&str, String)], json: bool) -> Vec<Value> {
+fn explained(
+    directory: &Path,
+    clients: &[Client],
+    variables: &[(&str, String)],
+    rules: Option<&Path>,
+    json: bool,
+) -> Vec<Value> {
     let mut lines = String::new();
     for client in clients {
         for (sender, recipients) in &client.transactions {
@@ -86,6 +112,7 @@ fn explained(directory: &Path, clients: &[Client], variables: &[(&str, String)],
     for (name, value) in variables {
         postern.arg("--env").arg(format!("{name}={value}"));
     }
+    postern.args(rules.map(|rules| format!("--rules={}", rules.display())));
     let output = run(&mut postern, &lines);
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
@@ -117,16 +144,35 @@ fn explain_says_what_smtpd_does_in_thousands_of_situations() {
             variables.push(("RELAYCLIENT", random.of(&["", "@smart.ex"]).to_string()));
         }
         let clients: Vec<Client> = (0..CLIENTS).map(|_| client(&mut random)).collect();
-        let mut said = explained(&control, &clients, &variables, number % 2 == 0).into_iter();
+        let rules = random.one_in(3).then(|| rules(directory.path(), &mut random));
+        let mut said = explained(&control, &clients, &variables, rules.as_deref(), number % 2 == 0).into_iter();
         for client in &clients {
-            situations += compare(&control, client, &variables, &mut said, &mut tally);
+            match by_rules(rules.as_deref(), client, &variables) {
+                Some(variables) => situations += compare(&control, client, &variables, &mut said, &mut tally),
+                None => {
+                    for said in said.by_ref().take(client.transactions.len()) {
+                        assert_eq!((&said["steps"][0]["code"], &said["verdict"]), (&Value::Null, &json!("reject")));
+                    }
+                    *tally.entry("deny".to_string()).or_default() += 1;
+                }
+            }
         }
         assert_eq!(said.next(), None);
     }
     println!("{situations} replies and reasons compared: {tally:#?}");
     let expected = ["relayclients", "relaymailfrom", "relaymx", "relaydomains", "rcpthosts", "morercpthosts.cdb"];
-    let more =
-        ["norelay", "nodomain", "probe", "relaylevel", "RELAYCLIENT", "norcpthosts", "temp", "maxrecipients", "bounce"];
+    let more = [
+        "norelay",
+        "nodomain",
+        "probe",
+        "relaylevel",
+        "RELAYCLIENT",
+        "norcpthosts",
+        "temp",
+        "maxrecipients",
+        "bounce",
+        "deny",
+    ];
     for reason in expected.iter().chain(&more) {
         assert!(tally.get(*reason).is_some_and(|count| *count >= 5), "too seldom: {reason} of {tally:#?}");
     }
@@ -137,7 +183,7 @@ fn explain_says_what_smtpd_does_in_thousands_of_situations() {
 fn compare(
     control: &Path,
     client: &Client,
-    variables: &[(&str, String)],
+    variables: &[(String, String)],
     said: &mut impl Iterator<Item = Value>,
     tally: &mut BTreeMap<String, u32>,
 ) -> usize {

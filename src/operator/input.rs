@@ -37,6 +37,8 @@ struct Bar {
     began: Instant,
     drawn: Option<Instant>,
     is_shown: bool,
+    /// What is found is written to the same terminal.
+    shares_terminal: bool,
 }
 
 impl Input {
@@ -61,7 +63,9 @@ impl Input {
 
     fn new(reader: Box<dyn BufRead>, name: &str, size: Option<u64>) -> Self {
         let total = size.filter(|_| io::stderr().is_terminal());
-        let bar = total.map(|total| Bar { total, began: Instant::now(), drawn: None, is_shown: false });
+        let shares_terminal = io::stdout().is_terminal();
+        let bar =
+            total.map(|total| Bar { total, began: Instant::now(), drawn: None, is_shown: false, shares_terminal });
         let is_file = size.is_some();
         Self { reader, name: name.to_string(), line: Vec::new(), number: 0, octets: 0, is_file, bar }
     }
@@ -79,7 +83,7 @@ impl Input {
         let read = self.reader.by_ref().take(LINE_OCTETS_MAX + 1).read_until(b'\n', &mut self.line);
         let octets = read.map_err(|error| Ended::unreadable(Path::new(&self.name), &error))? as u64;
         if octets == 0 {
-            self.stand_aside();
+            self.hide_bar();
             return Ok(None);
         }
         self.octets += octets;
@@ -105,12 +109,18 @@ impl Input {
 
     /// Tells on stderr what is wrong with the line that was read last.
     pub fn complain(&mut self, fault: &str) {
-        self.stand_aside();
+        self.hide_bar();
         eprintln!("postern: {}: line {}: {fault}", self.name, self.number);
     }
 
-    /// Takes the progress bar away, because something else is about to be written.
+    /// Takes the progress bar out of the way of what is about to be written to standard output.
     pub fn stand_aside(&mut self) {
+        if let Some(bar) = self.bar.as_mut().filter(|bar| bar.shares_terminal) {
+            bar.hide();
+        }
+    }
+
+    fn hide_bar(&mut self) {
         if let Some(bar) = &mut self.bar {
             bar.hide();
         }

@@ -1,7 +1,8 @@
 //! Random control directories with every form of every list, and random clients.
 
 use std::fs;
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::support::program;
@@ -161,6 +162,28 @@ pub fn write_control(directory: &Path, random: &mut Random) {
             assert!(compile.status().unwrap().success(), "{name}");
         }
     }
+}
+
+/// Rules of tcpserver; a file has some of them.
+const RULES: &[&str] = &[
+    "192.0.2.:allow,RELAYCLIENT=\"@rule.ex\"",
+    "198.51.100.:deny",
+    "203.0.113.:allow,RELAYCLASS=\"friendly\",RELAYTEXT=\"by rule\"",
+    "=gw.ex:allow,RELAYCLIENT=\"\"",
+    "2001:db8::/32:allow,AUTH_ALL=\"\"",
+    "10.0.0.0/9:deny",
+    ":allow",
+];
+
+/// Compiles some rules.
+pub fn rules(directory: &Path, random: &mut Random) -> PathBuf {
+    let text: String = (0..4).map(|_| format!("{}\n", random.of(RULES))).collect();
+    let cdb = directory.join("rules.cdb");
+    let mut tcprules = Command::new(program("tcprules"));
+    let mut tcprules = tcprules.arg(&cdb).arg(directory.join("rules.tmp")).stdin(Stdio::piped()).spawn().unwrap();
+    tcprules.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(tcprules.wait().unwrap().success(), "{text}");
+    cdb
 }
 
 pub struct Client {
