@@ -176,9 +176,10 @@ fn against_failure(failed: &LookupFailed, own: Option<&str>, overlay: &Overlay) 
         }
         LookupFailed::BadSetting { file, .. } => vec![Candidate::set(file, "normal")],
         LookupFailed::NoRcptHosts => own.map(|own| own_domain(own, overlay)).into_iter().collect(),
+        LookupFailed::Dns { file, line: Some(line), .. } => vec![Candidate::remove(file, *line, overlay)],
         LookupFailed::Unreadable { .. }
         | LookupFailed::Compiled { .. }
-        | LookupFailed::Dns { .. }
+        | LookupFailed::Dns { line: None, .. }
         | LookupFailed::OwnAddresses(_) => Vec::new(),
     }
 }

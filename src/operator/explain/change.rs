@@ -27,6 +27,8 @@ pub enum Turnaround {
         /// How many were tried.
         tried: usize,
     },
+    /// Nothing could be tried, because of this.
+    NotTried(String),
 }
 
 impl Turnaround {
@@ -37,6 +39,7 @@ impl Turnaround {
             Turnaround::By { outcome: Outcome::Accept, candidate } => format!("would be accepted if {candidate}"),
             Turnaround::By { outcome: Outcome::Temp, candidate } => format!("would be refused for now if {candidate}"),
             Turnaround::By { outcome: Outcome::Reject, candidate } => format!("would be refused if {candidate}"),
+            Turnaround::NotTried(error) => format!("no change could be tried: {error}"),
             Turnaround::None { tried: 0 } => "no change of the control files turns this around".to_string(),
             Turnaround::None { tried } => format!("no single change turns this around; changes tried: {tried}"),
         }
@@ -47,7 +50,7 @@ impl Turnaround {
     pub fn as_json(&self) -> Value {
         let (outcome, candidate) = match self {
             Turnaround::By { outcome, candidate } => (Some(outcome.to_string()), candidate.as_json()),
-            Turnaround::None { .. } => (None, Value::Null),
+            Turnaround::None { .. } | Turnaround::NotTried(_) => (None, Value::Null),
         };
         json!({"to": outcome, "by": candidate, "words": self.in_words()})
     }

@@ -13,7 +13,7 @@ use std::io::Write;
 use crate::control::Setup;
 use crate::dns::Dns;
 use crate::operator::command::Explain;
-use crate::operator::ended::{Ended, TEMPORARY};
+use crate::operator::ended::Ended;
 use crate::operator::situation::Situation;
 use crate::operator::surroundings::{Connection, Surroundings, control_directory};
 use crate::policy::Credentials;
@@ -21,7 +21,7 @@ use crate::policy::Credentials;
 pub use crate::operator::explain::show::exit_code;
 pub use crate::operator::explain::steps::{Explanation, Outcome, explain};
 
-use crate::operator::explain::change::Trials;
+use crate::operator::explain::change::{Trials, Turnaround};
 use crate::operator::explain::overlay::Overlay;
 use crate::operator::explain::show::{as_json, as_text};
 
@@ -69,9 +69,15 @@ fn look_for_changes(
     // Where smtpd cannot begin there is nothing to turn around but that.
     let Ok(setup) = surroundings.setup(connection.environment.clone()) else { return Ok(()) };
     let directory = &surroundings.directory;
-    let overlay = Overlay::new(directory).map_err(|error| {
-        Ended(TEMPORARY, format!("cannot try changes of {} in a private directory: {error}", directory.display()))
-    })?;
+    let overlay = match Overlay::new(directory) {
+        Ok(overlay) => overlay,
+        Err(error) => {
+            if let Some(step) = explanation.steps.last_mut() {
+                step.change = Some(Turnaround::NotTried(format!("no private directory for it: {error}")));
+            }
+            return Ok(());
+        }
+    };
     let dns: Option<Dns> = surroundings.dns(&setup);
     let mut trials = Trials { connection: &connection, setup: &setup, situation, dns, overlay };
     for recipient in 0..situation.recipients.len() {

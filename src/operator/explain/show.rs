@@ -34,7 +34,9 @@ pub fn as_text(explanation: &Explanation, directory: &Path) -> String {
         let _ = writeln!(text, "{}: {verdict}", step.command);
         let code = step.code.map(|code| format!("{code} ")).unwrap_or_default();
         let _ = writeln!(text, "    reply: {code}{}", step.reply);
-        for Consulted { source, said, .. } in &step.consulted {
+        // What is in nobody's way is not worth so many lines: MAIL that passes.
+        let decided = step.why.is_some() || step.outcome != Outcome::Accept;
+        for Consulted { source, said, .. } in step.consulted.iter().filter(|_| decided) {
             let _ = writeln!(text, "    {source}: {said}");
         }
         for note in &step.notes {
