@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use crate::client::line::Line;
 use crate::client::network::Network;
-use crate::client::pattern::Pattern;
+use crate::client::pattern::{Pattern, leading_ipv4};
 use crate::control::text;
-use crate::lookup::pieces::{self, ListFile};
+use crate::lookup::pieces::{self, ListFile, Piece};
 use crate::smtp::printable::printable;
 
 /// The rejected lines of a list that are told one by one.
@@ -79,10 +79,12 @@ impl Rejected {
     pub(super) fn add(&mut self, line: u32, text: &[u8], fault: &impl std::fmt::Display) -> String {
         let shown = String::from_utf8_lossy(&printable(text)).into_owned();
         let why = format!("{shown}: {fault}");
-        if self.told.len() < REJECTED_TOLD_MAX {
-            self.told.push((line, why.clone()))
+        // The first exception is told in any case: it is why nobody is granted.
+        let is_first_exception = why.starts_with('!') && !self.told.iter().any(|(_, told)| told.starts_with('!'));
+        if self.told.len() < REJECTED_TOLD_MAX || is_first_exception {
+            self.told.push((line, why.clone()));
         } else {
-            self.more += 1
+            self.more += 1;
         }
         why
     }
@@ -90,10 +92,19 @@ impl Rejected {
     /// A line for the log about each.
     #[must_use]
     pub fn notes(&self, file: &str) -> Vec<String> {
-        let told = self.told.iter().map(|(line, why)| format!("{file}:{line}: {why}; entry ignored"));
+        let told = self.told.iter().map(|(line, why)| match why.starts_with('!') {
+            true => exception_unreadable(file, *line, why),
+            false => format!("{file}:{line}: {why}; entry ignored"),
+        });
         let more = (self.more > 0).then(|| format!("{file}: {} more entries ignored", self.more));
         told.chain(more).collect()
     }
+}
+
+/// What a line that excepts nobody knows whom does to its list (D43).
+#[must_use]
+pub fn exception_unreadable(file: &str, line: u32, why: &str) -> String {
+    format!("{file}:{line}: {why}; while this exception cannot be read, {file} lets nobody relay")
 }
 
 impl Reading {
@@ -104,7 +115,8 @@ impl Reading {
         let pattern = match line.pattern {
             Ok(pattern) => pattern,
             Err(ref fault) => {
-                let why = self.rejected.add(number, line.text, fault);
+                let text = if line.exception { [b"!", line.text].concat() } else { line.text.to_vec() };
+                let why = self.rejected.add(number, &text, fault);
                 if line.exception && self.unreadable.is_none() {
                     self.unreadable = Some((number, why));
                 }
@@ -128,15 +140,49 @@ impl Reading {
         }
     }
 
-    /// Reads a list of lines; `None` if there is no such file.
+    /// Reads a list of lines.
     pub(super) fn of_text(list: &ListFile, sought: &Sought<'_>) -> std::io::Result<Self> {
         let mut reading = Self::default();
         pieces::each_piece(&list.file, list.chunk_octets(), |piece| {
-            for entry in text::entries(piece.lines()) {
-                reading.see(piece.line.saturating_add(entry.line - 1), entry.text, sought);
+            if piece.has_nul() {
+                reading.see_entries(piece.line, piece.lines(), sought);
+            } else {
+                reading.see_lines(piece, sought);
             }
             ControlFlow::Continue(()) // A later line may be a better one.
         })?;
         Ok(reading)
     }
+
+    /// The fast way: most lines of a long list are plain and about others.
+    fn see_lines(&mut self, piece: &Piece<'_>, sought: &Sought<'_>) {
+        let (mut rest, mut number) = (piece.lines(), piece.line);
+        while !rest.is_empty() {
+            let body = rest.strip_prefix(b"!").unwrap_or(rest);
+            rest = match leading_ipv4(body) {
+                Some((network, [b'\n', behind @ ..])) if !network.contains(sought.ip) => behind,
+                Some((network, behind @ [b':', ..])) if !network.contains(sought.ip) => cut_line(behind).1,
+                Some(_) | None => {
+                    let (line, behind) = cut_line(rest);
+                    self.see_entries(number, line, sought);
+                    behind
+                }
+            };
+            number = number.saturating_add(1);
+        }
+    }
+
+    /// The plain way: `number` is that of the first line.
+    fn see_entries(&mut self, number: u32, lines: &[u8], sought: &Sought<'_>) {
+        for entry in text::entries(lines) {
+            self.see(number.saturating_add(entry.line - 1), entry.text, sought);
+        }
+    }
+}
+
+/// The first line, and what is behind its end.
+fn cut_line(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
+    let (line, behind) = text.split_at(end);
+    (line, behind.get(1..).unwrap_or_default())
 }
