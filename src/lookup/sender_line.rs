@@ -81,6 +81,8 @@ impl<'a> SenderLine<'a> {
                 Some(domain) if !left.starts_with(b"!") && is_domain(domain) && !wildmat::is_pattern(left) => {
                     Sender::Literal(left)
                 }
+                // `joe@a\.ex|r&d@b\.ex`: the `&` is in the local part of another expression (QREGEX).
+                Some(domain) if domain.contains(&b'|') && Pattern::parse(client).is_err() => return Self::Address,
                 Some(domain) if !domain.is_empty() => return malformed(SenderFault::Wildcard),
                 // `a&b@domain`: the `&` is in a local part.
                 Some(_) | None if !is_misspelt_word(left) => return Self::Address,
@@ -95,16 +97,14 @@ impl<'a> SenderLine<'a> {
 }
 
 fn word(text: &[u8]) -> Option<Sender<'static>> {
-    match text {
-        b"=localhosts" => Some(Sender::LocalHosts),
-        b"=localusers" => Some(Sender::LocalUsers),
-        _ => None,
-    }
+    let words = [("=localhosts", Sender::LocalHosts), ("=localusers", Sender::LocalUsers)];
+    words.into_iter().find(|(word, _)| text.eq_ignore_ascii_case(word.as_bytes())).map(|(_, sender)| sender)
 }
 
 /// Something like one of the words, and no address either.
 fn is_misspelt_word(text: &[u8]) -> bool {
-    text.strip_prefix(b"=local").is_some_and(|behind| behind.contains(&b'&') || !behind.contains(&b'@'))
+    let (word, behind) = text.split_at_checked(b"=local".len()).unwrap_or_default();
+    word.eq_ignore_ascii_case(b"=local") && (behind.contains(&b'&') || !behind.contains(&b'@'))
 }
 
 fn is_domain(text: &[u8]) -> bool {
@@ -128,9 +128,19 @@ mod tests {
         assert_eq!(SenderLine::parse(b"a@d.ex&=.gw.ex"), literal("a@d.ex", "=.gw.ex"));
         let words = SenderLine::Condition { sender: Sender::LocalUsers, client: Some(b"=me") };
         assert_eq!(SenderLine::parse(b"=localusers&=me"), words);
-        for address in
-            ["a&b@d.ex", "joe@d.ex", "@d.ex", "*@d.ex", "!x@d.ex", "a&", "&", "=local@d.ex", "^joe@a\\.ex$", "a&@d.ex"]
-        {
+        for address in [
+            "a&b@d.ex",
+            "joe@d.ex",
+            "@d.ex",
+            "*@d.ex",
+            "!x@d.ex",
+            "a&",
+            "&",
+            "=local@d.ex",
+            "^joe@a\\.ex$",
+            "a&@d.ex",
+            "joe@a\\.ex|r&d@b\\.ex",
+        ] {
             assert_eq!(SenderLine::parse(address.as_bytes()), SenderLine::Address, "{address}");
         }
         for (malformed, exception) in [

@@ -109,10 +109,11 @@ impl Surroundings {
         Ok(setup)
     }
 
-    /// A resolver, if DNS may be asked.
+    /// A resolver, if DNS may be asked: whom the situation's or our own environment names.
     #[must_use]
     pub fn dns(&self, setup: &Setup) -> Option<Dns> {
-        self.asks_dns.then(|| Dns::new(setup.environment.get(b"DNSCACHEIP")))
+        let own = Environment::of_process();
+        self.asks_dns.then(|| Dns::new(setup.environment.get(b"DNSCACHEIP").or_else(|| own.get(b"DNSCACHEIP"))))
     }
 }
 
