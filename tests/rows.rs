@@ -26,12 +26,12 @@
 //! | `dns LINE` | a line of the zone that a name server on this machine has; `dns silent` never answers |
 //! | `log TEXT` | every session has this line in its log; `*` is any text, `<each>` the line of the turn |
 //! | `lint EXIT TEXT` | what `postern lint` exits with, and text that it prints |
-//! | `todo #5 WHAT` | smtpd must fail until this issue is done, because it needs WHAT |
+//! | `todo #5 WHAT` | smtpd must fail (or `todo later`) smtpd must fail until this issue is done, because it needs WHAT |
 //!
 //! Then come its cases, each a connection of its own: `VERDICT REASON FIELD...`, as
 //! `ACCEPT relayclients:1 C=192.0.2.7 F=a@b.ex R=you@far.ex`. The verdict is `ACCEPT` (250 to RCPT), `REJECT` (5xx),
-//! `TEMP` (4xx) or `DENY` (tcpserver closes); the reason is that of the log, `-` if none is logged; the number in
-//! `relayclients:1` is that of the line as it is written here. Fields: `C=` the client's address, `N=` its name, `F=` the
+//! `TEMP` (4xx) or `DENY` (tcpserver closes). The reason is that of the log, `-` if none is logged, `*` for any; the number
+//! in `relayclients:1` is that of the line as it is written here. Fields: `C=` the client's address, `N=` its name, `F=` the
 //! sender, `R=` the recipient, and the words `auth` (it has authenticated) and `tls`. Who does not say so is
 //! `C=203.0.113.9 F=joe@other.ex R=you@far.ex`, without a name. Behind a case may stand:
 //!
