@@ -1,6 +1,7 @@
 //! postern: the operator's tool; argv, edges and exit code, no decisions.
 
-use std::io::{self, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +11,8 @@ use postern::client::rules::{Client, Item, items};
 use postern::control::Setup;
 use postern::control::environment::Environment;
 use postern::control::load::Places;
-use postern::operator::command::{Command, Explain, Lint, Place, Postern, Settings};
+use postern::operator::command::{Command, Convert, Explain, Lint, Place, Postern, Settings};
+use postern::operator::convert::{IntoError, SOURCE_OCTETS_MAX, convert_files, write_into};
 use postern::operator::{explain, lint, manual, settings};
 
 /// Wrong usage, or nothing to work on.
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Command::Settings(options) => show_settings(&options),
         Command::Explain(options) => explain_situation(&options),
         Command::Lint(options) => lint_directory(&options),
+        Command::Convert(options) => convert_configuration(&options),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Postern::command(), "postern", &mut io::stdout());
             Ok(0)
@@ -99,6 +102,42 @@ fn lint_directory(options: &Lint) -> Result<u8> {
         }
     }
     Ok(lint::exit_code(&findings))
+}
+
+fn convert_configuration(options: &Convert) -> Result<u8> {
+    let standard_input = [PathBuf::from("-")];
+    let paths = if options.files.is_empty() { &standard_input[..] } else { &options.files };
+    let files = paths.iter().map(|path| source(path)).collect::<Result<Vec<_>>>()?;
+    let conversion = convert_files(options.from, &files);
+    match &options.into {
+        None => print(&conversion.to_string())?,
+        Some(directory) => {
+            let written = write_into(&conversion, directory).map_err(|error| match error {
+                IntoError::Exists(path) => Ended(PERMANENT, format!("{} exists; nothing written", path.display())),
+                IntoError::System(path, error) => Ended(TEMPORARY, format!("{}: {error}", path.display())),
+            })?;
+            let written: String = written.iter().map(|path| format!("{}\n", path.display())).collect();
+            print(&(written + &conversion.remarks()))?
+        }
+    };
+    Ok(u8::from(!conversion.is_complete()))
+}
+
+/// A file to convert: its name for the comments, and its octets.
+fn source(path: &Path) -> Result<(String, Vec<u8>)> {
+    let unreadable = |error: io::Error| Ended(TEMPORARY, format!("{} cannot be read: {error}", path.display()));
+    let mut octets = Vec::new();
+    if path == Path::new("-") {
+        io::stdin().lock().take(SOURCE_OCTETS_MAX + 1).read_to_end(&mut octets).map_err(unreadable)?;
+    } else {
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(SOURCE_OCTETS_MAX + 1).read_to_end(&mut octets).map_err(unreadable)?;
+    }
+    if octets.len() as u64 > SOURCE_OCTETS_MAX {
+        return Err(Ended(PERMANENT, format!("{} is longer than {SOURCE_OCTETS_MAX} octets", path.display())));
+    }
+    let name = if path == Path::new("-") { String::new() } else { path.display().to_string() };
+    Ok((name, octets))
 }
 
 fn control_directory(place: &Place) -> Result<PathBuf> {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::operator::convert::{self, Source};
+
 /// The operator's tool of Postern: what smtpd would decide and why, what it reads, and what is wrong with that.
 #[derive(Debug, Parser)]
 #[command(name = "postern", version, arg_required_else_help = true)]
@@ -29,6 +31,15 @@ pub enum Command {
     ///
     /// Exit code 0: nothing found; 1: warnings; 2: errors.
     Lint(Lint),
+    /// Say in our control files what the configuration of another mail system says about relaying
+    ///
+    /// Prints the files, each below a comment with its name; what could not be carried over stands at the end as
+    /// comments, each with the reason. The result decides as the source did; whatever cannot be said exactly grants
+    /// nothing.
+    ///
+    /// Exit code 0: everything was carried over; 1: something was not; 100: wrong usage, or a file that exists;
+    /// 111: a file cannot be read or written.
+    Convert(Convert),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -113,4 +124,19 @@ pub struct Lint {
     /// Print JSON, an array of findings
     #[arg(long)]
     pub json: bool,
+}
+
+/// `postern convert`.
+#[derive(Debug, Args)]
+#[command(after_long_help = convert::forms())]
+pub struct Convert {
+    /// The mail system that the files are from
+    #[arg(long, value_enum, value_name = "SYSTEM")]
+    pub from: Source,
+    /// Write the files into DIR, which is made if need be; a file that exists is never replaced, nothing is written then
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// Its configuration; several files are read one behind the other; `-` or none: standard input
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }

@@ -1,6 +1,7 @@
-//! What `postern` does for the operator: show the settings, explain decisions, find mistakes.
+//! What `postern` does for the operator: show the settings, explain decisions, find mistakes, read other systems' files.
 
 pub mod command;
+pub mod convert;
 pub mod explain;
 pub mod lint;
 pub mod manual;

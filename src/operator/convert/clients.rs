@@ -1,0 +1,117 @@
+//! What several converters need: checked client patterns, names, and lists in which the first match wins.
+
+use std::net::Ipv4Addr;
+
+use crate::client::network::Network;
+use crate::client::pattern::Pattern;
+use crate::operator::convert::{Conversion, NativeFile};
+
+/// Lets the clients of `pattern` relay; a pattern that relayclients would not understand is told with the reason.
+pub(super) fn grant(conversion: &mut Conversion, number: usize, source: &str, pattern: &str) {
+    match Pattern::parse(pattern.as_bytes()) {
+        Ok(_) => conversion.line(NativeFile::RelayClients, pattern),
+        Err(fault) => conversion.not_carried(number, source, fault.to_string()),
+    }
+}
+
+/// Whether a text can only be a name: what ends in a number is a mistyped address, never a name of DNS.
+pub(super) fn is_name(text: &str) -> bool {
+    let last = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let has_letter = last.contains(|character: char| character.is_ascii_alphabetic());
+    has_letter && Pattern::parse(format!("@{text}").as_bytes()).is_ok()
+}
+
+/// `192.0.2.10/24` and `192.0.2.10`; bits behind the length do not count.
+pub(super) fn masked_network(text: &str) -> Option<Network> {
+    let (address, length) = text.split_once('/').unwrap_or((text, "32"));
+    let length = Some(length).filter(|length| length.bytes().all(|byte| byte.is_ascii_digit()));
+    Network::around(address.parse::<Ipv4Addr>().ok()?.into(), length?.parse().ok()?)
+}
+
+/// What is decided about each network that `entries` name, about those of its addresses that no narrower one of them
+/// holds. Networks that say what the next wider one (or `default`) says already are left out.
+///
+/// `decide` gets what the entries say that hold such an address, in their order. The result is a list in which the most
+/// specific entry wins, whatever wins in `entries`.
+pub(super) fn decided<T, D: Copy + PartialEq>(
+    entries: &[(Network, T)],
+    default: D,
+    decide: impl Fn(&[&T]) -> D,
+) -> Vec<(Network, D)> {
+    let mut sorted: Vec<(Network, usize, &T)> =
+        entries.iter().enumerate().map(|(at, (network, said))| (*network, at, said)).collect();
+    // A wider network comes before those in it.
+    sorted.sort_by_key(|(network, at, _)| (*network, *at));
+    let mut around: Vec<(Network, Vec<(usize, &T)>, D)> = Vec::new();
+    let mut result = Vec::new();
+    for same in sorted.chunk_by(|one, other| one.0 == other.0) {
+        let Some((network, _, _)) = same.first().copied() else { continue };
+        while around.last().is_some_and(|(wider, _, _)| !wider.covers(network)) {
+            around.pop();
+        }
+        let own: Vec<(usize, &T)> = same.iter().map(|(_, at, said)| (*at, *said)).collect();
+        let mut said: Vec<(usize, &T)> = around.iter().flat_map(|(_, said, _)| said).chain(&own).copied().collect();
+        said.sort_by_key(|(at, _)| *at);
+        let decision = decide(&said.into_iter().map(|(_, said)| said).collect::<Vec<_>>());
+        if decision != around.last().map_or(default, |(_, _, decision)| *decision) {
+            result.push((network, decision));
+        }
+        around.push((network, own, decision));
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_and_mistyped_addresses_are_told_apart() {
+        for (text, expected) in [
+            ("relay.abc.ex", true),
+            ("localhost", true),
+            ("a.b.c4", true),
+            ("192.168.300.1", false),
+            ("192.168.40-43.0-255", false),
+            ("1.2.3.4/24", false),
+            ("a b.ex", false),
+            ("*.a.ex", false),
+            (".a.ex", false),
+            ("", false),
+        ] {
+            assert_eq!(is_name(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn networks_are_masked() {
+        let shown = |text: &str| masked_network(text).map(|network| network.to_string());
+        assert_eq!(shown("172.16.1.3/21").as_deref(), Some("172.16.0.0/21"));
+        assert_eq!(shown("172.16.1.3").as_deref(), Some("172.16.1.3"));
+        for text in ["172.16.1.3/33", "172.16.1.3/+1", "172.16.1.3/", "172.16.1", "172.16.01.3", "2001:db8::1"] {
+            assert_eq!(shown(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn first_match_and_most_specific_decide_alike(
+            rows in proptest::collection::vec((0u32..16, 0u8..5, any::<bool>()), 0..12),
+        ) {
+            // Sixteen addresses, every network among them.
+            let network = |first: u32, short: u8| Network::around(Ipv4Addr::from_bits(first).into(), 32 - short).unwrap();
+            let entries: Vec<(Network, bool)> =
+                rows.iter().map(|(first, short, grants)| (network(*first, *short), *grants)).collect();
+            let result = decided(&entries, false, |said| said.first().is_some_and(|grants| **grants));
+            for bits in 0..16 {
+                let ip = Ipv4Addr::from_bits(bits).into();
+                let first = entries.iter().find(|(network, _)| network.contains(ip)).is_some_and(|(_, grants)| *grants);
+                let holding = result.iter().filter(|(network, _)| network.contains(ip));
+                let narrowest = holding.max_by_key(|(network, _)| network.length()).is_some_and(|(_, grants)| *grants);
+                prop_assert_eq!(first, narrowest, "{}", ip);
+            }
+        }
+    }
+}

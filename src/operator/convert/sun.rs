@@ -1,0 +1,11 @@
+//! Sun Messaging Server: the tables of its mappings file.
+
+use crate::operator::convert::Conversion;
+
+/// What the input looks like, for `postern convert --help`.
+pub(super) const FORM: &str = "";
+
+/// Reads a mappings file.
+pub(super) fn read(_text: &str, conversion: &mut Conversion) {
+    conversion.not_carried(0, "", "this system is not read yet");
+}

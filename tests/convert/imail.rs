@@ -1,0 +1,1 @@
+//! Ipswitch IMail, rows I-01 to I-18.

@@ -1,0 +1,1 @@
+//! Sun Messaging Server, rows S-01 to S-19.
