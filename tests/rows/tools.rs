@@ -169,7 +169,7 @@ pub fn s_21() {
 }
 
 pub fn i_14() {
-    let (_home, said) = convert("imail", "relay = local hosts\n[accept.txt]\n192.0.2.\n*.partner.ex\nfriend.ex\n");
+    let (_home, said) = convert("imail", "mode = localhosts\naccept = 192.0.2.\naccept = *.partner.ex\naccept = friend.ex\n");
     let (lines, comments) = lines_and_comments(&said);
     assert!(lines.iter().any(|line| line.contains("friend.ex")), "{said}");
     for line in ["192.0.2.", "*.partner.ex"] {
@@ -257,7 +257,7 @@ pub fn n_18() {
 /// A Good-Clients list that goes on behind a comma at the end of a line.
 pub fn v_07() {
     let (_home, said) =
-        convert("openvms", "Relay-Flag: ON\nGood-Clients: 1.2.0.0/16, 2.3.0.0/16,\n  2.3.4.5, relay.abc.ex\n");
+        convert("openvms", "Relay: ON\nGood-Clients: 1.2.0.0/16, 2.3.0.0/16,\n  2.3.4.5, relay.abc.ex\n");
     let (lines, _) = lines_and_comments(&said);
     for line in ["1.2.0.0/16", "2.3.0.0/16", "2.3.4.5", "@relay.abc.ex"] {
         assert_eq!(lines.iter().filter(|found| **found == line).count(), 1, "{line}\n{said}");
