@@ -85,7 +85,10 @@ impl Connection<'_> {
                         self.log.flush();
                     }
                     let lookups = &mut self.lookups;
-                    self.session.hear(self.wire.line()?, &mut |question| lookups.answer(question))
+                    lookups.begin_command();
+                    let turn = self.session.hear(self.wire.line()?, &mut |question| lookups.answer(question));
+                    self.log.lines(&lookups.take_notes());
+                    turn
                 }
                 Then::Receive(delivery) => self.receive(delivery)?,
                 Then::Close { exit } => {

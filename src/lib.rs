@@ -15,6 +15,8 @@ pub mod policy;
 
 pub mod lookup;
 
+pub mod dns;
+
 pub mod cdb;
 
 pub mod message;
@@ -28,3 +30,4 @@ pub mod operator;
 pub mod errno;
 pub mod last_words;
 pub mod lines;
+pub mod spawn;

@@ -5,7 +5,7 @@ use std::{
     ffi::{OsStr, OsString},
     fmt,
     fs::{self, File, Permissions},
-    io,
+    io::{self, Read},
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -20,12 +20,14 @@ use postern::client::cause::shown;
 use postern::control::environment::Environment;
 use postern::control::load::Places;
 use postern::errno::words;
-use postern::last_words::{permanent, temporary};
+use postern::last_words::{permanent, say, temporary};
+use postern::lookup::clients::Rejected;
+use postern::lookup::clients_compiled::{self, Fingerprint};
 use postern::lookup::compile::{Keys, ListError, compile as compile_list};
 
 /// Compiles the list NAME of the control directory into NAME.cdb.
 #[derive(Parser)]
-#[command(name = "qmail-cdb", version, override_usage = "qmail-cdb [-m] NAME\n       qmail-cdb -r [-m] [NAME]")]
+#[command(name = "qmail-cdb", version, override_usage = "qmail-cdb [-c | -m] NAME\n       qmail-cdb -r [-m] [NAME]")]
 struct Args {
     /// Rename the list to NAME.bak when its cdb is in place
     #[arg(short = 'm')]
@@ -33,6 +35,9 @@ struct Args {
     /// Compile a list of recipients from the users directory; NAME is recipients if not given
     #[arg(short = 'r')]
     recipients: bool,
+    /// Compile a list of clients, as relayclients and relaymx are without this
+    #[arg(short = 'c', conflicts_with_all = ["recipients", "rename"])]
+    clients: bool,
     /// The list
     #[arg(value_name = "NAME", required_unless_present = "recipients")]
     name: Option<OsString>,
@@ -45,17 +50,26 @@ fn main() -> ExitCode {
         Err(_) => return permanent(&[b"qmail-cdb: usage: qmail-cdb [-m] NAME, or qmail-cdb -r [-m] [NAME]"]),
     };
     // Where nothing is configured and nothing exists, the message names where we looked.
-    let places = Places::find(&Environment::of_process()).unwrap_or_default();
+    let environment = Environment::of_process();
+    let places = Places::find(&environment).unwrap_or_default();
     let (directory, keys) = match args.recipients {
         true => (places.working.join("users"), Keys::ColonEntry),
         false => (places.control, Keys::Entry),
     };
     let name = args.name.unwrap_or_else(|| OsString::from("recipients"));
+    let form = match keys {
+        Keys::Entry if args.clients || is_list(&environment, &name, &CLIENT_LISTS) => Form::Clients,
+        Keys::Entry if is_list(&environment, &name, &SENDER_LISTS) => Form::Keys(Keys::Sender),
+        keys => Form::Keys(keys),
+    };
+    if form == Form::Clients && args.rename {
+        return permanent(&[b"qmail-cdb: fatal: -m: a compiled list of clients is used only beside its text"]);
+    }
     let failed = |failure: Failure| temporary(&[b"qmail-cdb: fatal: ", failure.to_string().as_bytes()]);
     if let Err(error) = env::set_current_dir(&directory) {
         return failed(Failure::new("change to", &directory, error));
     }
-    let compiled = compile(Path::new(&name), keys).and_then(|()| match args.rename {
+    let compiled = compile(Path::new(&name), form).and_then(|()| match args.rename {
         true => rename(&name, &with(&name, ".bak")),
         false => Ok(()),
     });
@@ -81,24 +95,65 @@ impl fmt::Display for Failure {
     }
 }
 
-fn compile(name: &Path, keys: Keys) -> Result<(), Failure> {
+/// Lists of clients, and the variables that name another one.
+const CLIENT_LISTS: [(&str, &[u8]); 2] = [("relayclients", b"RELAYCLIENTS"), ("relaymx", b"")];
+/// Lists of senders that may have conditions, and the variables that name another one.
+const SENDER_LISTS: [(&str, &[u8]); 1] = [("relaymailfrom", b"RELAYMAILFROM")];
+
+/// What the list is compiled into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Records of the stock tool.
+    Keys(Keys),
+    /// A list of clients, which the stock tool does not know.
+    Clients,
+}
+
+fn is_list(environment: &Environment, name: &OsStr, lists: &[(&str, &[u8])]) -> bool {
+    lists.iter().any(|(list, variable)| name == *list || environment.get(variable) == Some(name.as_bytes()))
+}
+
+fn compile(name: &Path, form: Form) -> Result<(), Failure> {
     let (cdb, tmp) = (with(name.as_os_str(), ".cdb"), with(name.as_os_str(), ".tmp"));
-    let list = File::open(name).map_err(|error| Failure::new("read", name, error))?;
+    let unread = |error| Failure::new("read", name, error);
+    let list = File::open(name).map_err(unread)?;
     let replacement = Replacement::create(&cdb, &tmp).map_err(|error| Failure::new("create", &tmp, error))?;
     let unwritten = |error| Failure::new("write to", &tmp, error);
     // The daemon reads the list under another user id, whatever the umask of who compiles it.
     replacement.file().set_permissions(Permissions::from_mode(0o644)).map_err(unwritten)?;
 
     let mut maker = Maker::new(replacement.file());
-    let made = compile_list(list, keys, &mut maker);
-    made.and_then(|()| maker.finish().map(drop).map_err(ListError::Make)).map_err(|error| match error {
-        ListError::Read(error) => Failure::new("read", name, error),
+    let made = match form {
+        Form::Keys(keys) => compile_list(list, keys, &mut maker),
+        Form::Clients => {
+            let metadata = list.metadata().map_err(unread)?;
+            let text = read(list).map_err(unread)?;
+            clients_compiled::compile(&text, &Fingerprint::of(&metadata, &text), &mut maker).map_err(ListError::Make)
+        }
+    };
+    let made = made.and_then(|rejected| maker.finish().map(|_| rejected).map_err(ListError::Make));
+    let rejected = made.map_err(|error| match error {
+        ListError::Read(error) => unread(error),
         ListError::Make(error) => Failure { doing: "write to", path: tmp.clone(), why: error.to_string() },
     })?;
+    warn(name, &rejected);
     replacement.install().map_err(|error| match error {
         InstallError::Sync(error) => Failure::new("write to", &tmp, error),
         InstallError::Move(error) => Failure::new("rename to", &cdb, error),
     })
+}
+
+fn read(mut list: File) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    list.read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// A malformed line lets nobody relay; the rest of the list is compiled.
+fn warn(name: &Path, rejected: &Rejected) {
+    for note in rejected.notes(&shown(name.as_os_str().as_bytes())) {
+        say(&[b"qmail-cdb: warning: ", note.as_bytes()]);
+    }
 }
 
 fn rename(from: &OsStr, to: &Path) -> Result<(), Failure> {

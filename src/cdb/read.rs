@@ -60,6 +60,15 @@ impl Cdb {
         Ok(Cdb { file, size: metadata.len() })
     }
 
+    /// What the system says about the file.
+    ///
+    /// # Errors
+    ///
+    /// What the system says instead.
+    pub fn metadata(&self) -> io::Result<std::fs::Metadata> {
+        self.file.metadata()
+    }
+
     /// The value of the first record with this key. A value of more than `value_max` octets is an error, found out
     /// before anything is allocated.
     pub fn get(&self, key: &[u8], value_max: usize) -> Result<Option<Vec<u8>>, CdbError> {

@@ -24,6 +24,8 @@ pub struct Client {
     pub info: Option<Vec<u8>>,
     /// `RELAYCLIENT`: the client may relay, and this is put behind each of its recipients.
     pub relay_suffix: Option<Vec<u8>>,
+    /// `RELAYCLASS`: what tcp.smtp calls clients of this kind, for log and trace.
+    pub class: Option<Vec<u8>>,
 }
 
 impl Client {

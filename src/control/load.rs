@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::control::environment::Environment;
 use crate::control::settings::{FILES, Key, VARIABLES};
 use crate::control::text::{entries, first_line, signed, unsigned};
-use crate::control::{Control, Setup};
+use crate::control::{Control, RelayLevel, Setup};
 use crate::errno::words;
 
 /// Where a control directory may be when no variable names it.
@@ -250,6 +250,9 @@ impl Setup {
             Key::RequireAuth => control.require_auth = true,
             Key::ForceTls => control.force_tls = true,
             Key::BounceMail => control.bounce_mail = Some(text.to_vec()),
+            Key::RelayClass => client.class = Some(text.to_vec()).filter(|class| !class.is_empty()),
+            Key::RelayLevel => control.relay_level = RelayLevel::of_word(first_line(text)),
+            Key::RelayText => control.relay_text = Some(line()).filter(|line| !line.is_empty()),
             Key::AuthAll => control.auth_all = true,
             Key::CugMail => control.closed_user_group = true,
             Key::QRegex => control.regular_expressions = source.number(text, 0) != 0,

@@ -85,6 +85,10 @@ pub struct Control {
     pub bounce_mail: Option<Vec<u8>>,
     /// AUTH_ALL.
     pub auth_all: bool,
+    /// relaylevel.
+    pub relay_level: RelayLevel,
+    /// relaytext, the words of a refusal for want of a grant.
+    pub relay_text: Option<Vec<u8>>,
     /// CUGMAIL.
     pub closed_user_group: bool,
     /// Lists hold regular expressions instead of wildcards.
@@ -99,6 +103,30 @@ pub struct Control {
     pub null_queue: bool,
     /// The descriptor of the queue program's explanations, 2 or more; none for a smaller ERROR_FD, as -1.
     pub queue_error_fd: Option<i32>,
+}
+
+/// What relaylevel asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelayLevel {
+    /// Who has a grant may relay.
+    Normal,
+    /// Only AUTH and client certificates grant.
+    None,
+    /// Everyone may relay.
+    Open,
+    /// Another word: nobody can know who may relay.
+    Unknown(Vec<u8>),
+}
+
+impl RelayLevel {
+    fn of_word(word: &[u8]) -> Self {
+        match word.to_ascii_lowercase().as_slice() {
+            b"" | b"normal" => Self::Normal,
+            b"none" => Self::None,
+            b"open" => Self::Open,
+            _ => Self::Unknown(word.to_vec()),
+        }
+    }
 }
 
 impl Control {
@@ -145,6 +173,8 @@ impl Default for Control {
             force_tls: false,
             bounce_mail: None,
             auth_all: false,
+            relay_level: RelayLevel::Normal,
+            relay_text: None,
             closed_user_group: false,
             regular_expressions: false,
             allow_bare_lf: false,

@@ -48,6 +48,8 @@ pub struct AddressList {
     /// The separate list of patterns: name and path.
     patterns: Option<(String, PathBuf)>,
     rules: Option<Rules>,
+    /// Lines that are no addresses but something else: they do not count here.
+    is_other: fn(&[u8]) -> bool,
 }
 
 impl AddressList {
@@ -55,7 +57,14 @@ impl AddressList {
     #[must_use]
     pub fn new(control: &Path, name: &str) -> Self {
         let compiled = Compiled::new(control.join(format!("{name}.cdb")));
-        Self { name: name.to_owned(), compiled, listed: List::new(control.join(name)), patterns: None, rules: None }
+        let listed = List::new(control.join(name));
+        Self { name: name.to_owned(), compiled, listed, patterns: None, rules: None, is_other: |_| false }
+    }
+
+    /// The same without the lines that are something else, however they would match.
+    #[must_use]
+    pub fn without(self, is_other: fn(&[u8]) -> bool) -> Self {
+        Self { is_other, ..self }
     }
 
     /// The same with a list of its own for wildcards; while that exists, no line of the list itself is one.
@@ -71,7 +80,9 @@ impl AddressList {
     pub fn find(&mut self, address: &[u8], syntax: Syntax) -> Result<Match, Undecided> {
         let address = address.to_ascii_lowercase();
         let domain = memchr::memrchr(b'@', &address).and_then(|at| address.get(at..)).unwrap_or_default();
-        let literals: Vec<&[u8]> = [address.as_slice(), domain].into_iter().filter(|key| !key.is_empty()).collect();
+        // A client can call itself by the text of any line.
+        let is_literal = |key: &&[u8]| !key.is_empty() && !(self.is_other)(key);
+        let literals: Vec<&[u8]> = [address.as_slice(), domain].into_iter().filter(is_literal).collect();
         // D30: `@domain` counts in the compiled list as well.
         let compiled = self.compiled.contains_any(&literals)?;
         if compiled == Some(true) {
@@ -105,7 +116,8 @@ impl AddressList {
             return Ok(Rules { file: name.clone(), lines });
         }
         // The other lines of the list have been compared already; a large list has few that are worth a look.
-        let lines = Rules::read(self.listed.path(), may_hold_rule, is_rule)?;
+        let wanted = |entry: &[u8]| is_rule(entry) && !(self.is_other)(entry);
+        let lines = Rules::read(self.listed.path(), may_hold_rule, wanted)?;
         Ok(Rules { file: self.name.clone(), lines: lines.unwrap_or_default() })
     }
 
@@ -113,6 +125,9 @@ impl AddressList {
         let subject = Subject::new(address);
         let (mut counting, mut bad) = (None, None);
         let see = |line, text: &[u8]| {
+            if (self.is_other)(text) {
+                return ControlFlow::Continue(());
+            }
             match counts(text, &subject) {
                 Ok(true) => counting = Some(line),
                 Ok(false) => {}
@@ -199,7 +214,7 @@ fn may_hold_rule(piece: &Piece<'_>) -> bool {
 }
 
 /// Shows `see` line number and text of each entry until it has seen enough; `None` if there is no such file.
-fn each_entry(
+pub(super) fn each_entry(
     path: &Path,
     may_hold: impl Fn(&Piece<'_>) -> bool,
     mut see: impl FnMut(u32, &[u8]) -> ControlFlow<()>,

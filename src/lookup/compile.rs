@@ -1,9 +1,13 @@
 //! Compiles a control list such as `relaymailfrom` into records, entry by entry as its text is read: `qmail-cdb`.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, Write};
 
 use crate::cdb::make::{MakeError, Maker};
 use crate::control::text::entries;
+use crate::lookup::clients::Rejected;
+use crate::lookup::mail_from::{CONDITION, sender_key};
+use crate::lookup::sender_line::SenderLine;
 
 /// What the keys of the list look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +16,8 @@ pub enum Keys {
     Entry,
     /// A colon, then the entry: the files of `users/` that the recipients check reads.
     ColonEntry,
+    /// The entry itself, where it is an address; the other forms of relaymailfrom have keys that no address has (D44).
+    Sender,
 }
 
 /// Why a list could not be compiled.
@@ -23,26 +29,67 @@ pub enum ListError {
     Make(MakeError),
 }
 
+impl From<MakeError> for ListError {
+    fn from(error: MakeError) -> Self {
+        Self::Make(error)
+    }
+}
+
 /// Adds a record with an empty value for each entry of the list, in lower case (A to Z only), in order, duplicates included.
+/// Returns the lines that are malformed; only a list of senders can have some.
 ///
 /// # Errors
 ///
 /// [`ListError`] tells which side failed.
-pub fn compile<W: Write + Seek>(mut list: impl Read, keys: Keys, maker: &mut Maker<W>) -> Result<(), ListError> {
+pub fn compile<W: Write + Seek>(mut list: impl Read, keys: Keys, maker: &mut Maker<W>) -> Result<Rejected, ListError> {
     let mut text = Vec::new();
     list.read_to_end(&mut text).map_err(ListError::Read)?;
     text.make_ascii_lowercase();
     let mut key = Vec::new();
+    let mut conditions = Conditions::default();
     for entry in entries(&text) {
         key.clear();
         match keys {
             Keys::Entry => {}
             Keys::ColonEntry => key.push(b':'),
+            Keys::Sender if conditions.takes(entry.line, entry.text) => continue,
+            Keys::Sender => {}
         }
         key.extend_from_slice(entry.text);
-        maker.add(&key, b"").map_err(ListError::Make)?;
+        maker.add(&key, b"")?;
     }
-    Ok(())
+    for (key, lines) in conditions.records {
+        maker.add(&[&[CONDITION], key.as_slice()].concat(), lines.join(&b"\n"[..]).as_slice())?;
+    }
+    Ok(conditions.rejected)
+}
+
+/// The lines of relaymailfrom that are no addresses.
+#[derive(Default)]
+struct Conditions {
+    /// By sender: `12+client`, or `12+` for every client; under `!` the exceptions that cannot be read.
+    records: BTreeMap<Vec<u8>, Vec<Vec<u8>>>,
+    rejected: Rejected,
+}
+
+impl Conditions {
+    /// Whether the line is one of these.
+    fn takes(&mut self, line: u32, entry: &[u8]) -> bool {
+        let (key, value) = match SenderLine::parse(entry) {
+            SenderLine::Address => return false,
+            SenderLine::Condition { sender, client } => (sender_key(sender), client.unwrap_or_default().to_vec()),
+            SenderLine::Malformed { exception, client: _, fault } => {
+                let why = self.rejected.add(line, entry, &fault);
+                if !exception {
+                    return true;
+                }
+                (&b"!"[..], why.into_bytes())
+            }
+        };
+        let value = [line.to_string().as_bytes(), b"+", &value].concat();
+        self.records.entry(key.to_vec()).or_default().push(value);
+        true
+    }
 }
 
 #[cfg(test)]
@@ -58,7 +105,8 @@ mod tests {
         let path = dir.path().join("list.cdb");
         std::fs::write(&path, maker.finish().unwrap().into_inner()).unwrap();
         let cdb = crate::cdb::read::Cdb::open(&path).unwrap();
-        cdb.iter(0).map(|record| String::from_utf8(record.unwrap().0).unwrap()).collect()
+        let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+        cdb.iter(100).map(|record| record.unwrap()).map(|(key, value)| text(key) + &text(value)).collect()
     }
 
     #[test]
@@ -66,6 +114,19 @@ mod tests {
         let input = b"Joe@A.example \t\n#no\n\n  lead\n #odd\n\0gone\none\0TWO\0\nJoe@a.example\nlast\r";
         let entries = ["joe@a.example", "  lead", " #odd", "one", "two", "joe@a.example", "last\r"];
         assert_eq!(keys(input, Keys::Entry), entries);
+        assert_eq!(keys(input, Keys::Sender), entries);
         assert_eq!(keys(b"A@b\n", Keys::ColonEntry), [":a@b"]);
+    }
+
+    #[test]
+    fn conditions_have_keys_that_no_address_has() {
+        let input = b"@A.ex&10.\na&b@d.ex\n=localusers\n@a.ex&=me\n@b.ex&1.2\n!@c.ex&10.\n";
+        let expected = [
+            "a&b@d.ex",
+            "\0!6+!@c.ex&10.: only user@domain, @domain, =localhosts and =localusers can have a condition",
+            "\0=localusers3+",
+            "\0@a.ex1+10.\n4+=me",
+        ];
+        assert_eq!(keys(input, Keys::Sender), expected);
     }
 }

@@ -1,10 +1,13 @@
 //! A compiled list, such as `morercpthosts.cdb`: opened when first asked, then kept open for the session.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cdb::read::Cdb;
 use crate::lookup::undecided::{Undecided, Unreadable};
+
+/// The longest value that is read, in octets.
+const VALUE_OCTETS_MAX: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Compiled {
@@ -35,6 +38,18 @@ impl Compiled {
             }
         }
         Ok(Some(false))
+    }
+
+    /// Where the list is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The value of a key, if there are such a file and such a key.
+    pub(super) fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Undecided> {
+        let Some(cdb) = self.open()? else { return Ok(None) };
+        let value = cdb.get(key, VALUE_OCTETS_MAX);
+        value.map_err(|error| Undecided::Compiled { path: self.path.clone(), error })
     }
 
     fn open(&mut self) -> Result<Option<&Cdb>, Unreadable> {

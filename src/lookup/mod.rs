@@ -1,71 +1,119 @@
-//! Answers policy's questions: lists and compiled lists of the control directory.
+//! Answers policy's questions: lists and compiled lists of the control directory, DNS.
 
+mod accounts;
 pub mod address;
+mod client_list;
+pub mod clients;
+pub mod clients_compiled;
 pub mod compile;
 mod compiled;
 pub mod ere;
 mod ere_set;
+mod helper;
 pub mod hosts;
 pub mod keyed;
 pub mod list;
+mod mail_from;
+mod own;
+mod passwd;
 mod pieces;
+mod recipients;
+mod relay_mx;
+pub mod sender_line;
 pub mod undecided;
 pub mod wildmat;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::control::Setup;
-use crate::control::load::read_list;
-use crate::control::text::entries;
+use crate::dns::Dns;
 use crate::errno::words;
-use crate::lookup::address::{AddressList, Match, Syntax};
+use crate::lookup::client_list::{ClientList, World, decide};
+use crate::lookup::clients::{Reading, Sought};
 use crate::lookup::hosts::{Host, Hosts};
 use crate::lookup::keyed::KeyedList;
 use crate::lookup::list::Found;
+use crate::lookup::mail_from::MailFrom;
 use crate::lookup::undecided::Undecided;
-use crate::policy::verdict::{Answer, Evidence, LookupFailed, Question};
+use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Question, Using};
 
 /// The lists of one session. Nothing is read before it is asked for, and nothing twice that cannot change its answer.
 pub struct Lookups<'s> {
     setup: &'s Setup,
     hosts: Hosts,
-    relay_mail_from: AddressList,
-    /// The client does not change: asked once.
-    relay_clients: Option<Result<Answer, LookupFailed>>,
+    mail_from: MailFrom<'s>,
+    /// The client does not change: read once, decided once.
+    relay_clients: Option<Result<Option<Reading>, LookupFailed>>,
+    relay_clients_answer: Option<Result<Answer, LookupFailed>>,
     relay_domains: Option<Result<Answer, LookupFailed>>,
-    /// The sender that was asked for last.
-    sender: Option<(Vec<u8>, Result<Answer, LookupFailed>)>,
+    /// The domain that was asked for last.
+    relay_mx: Option<(Vec<u8>, Result<Answer, LookupFailed>)>,
+    /// None where DNS must not be asked.
+    dns: Option<Dns>,
+    /// What was noticed and not told yet, and all that was told.
+    notes: Vec<String>,
+    told: BTreeSet<String>,
 }
 
 impl<'s> Lookups<'s> {
-    /// The lists of the control directory of `setup`.
+    /// The lists of the control directory of `setup`, and the resolvers that `DNSCACHEIP` or the system names.
     #[must_use]
     pub fn new(setup: &'s Setup) -> Self {
-        let directory = &setup.control.directory;
+        Self { dns: Some(Dns::new(setup.environment.get(b"DNSCACHEIP"))), ..Self::without_dns(setup) }
+    }
+
+    /// The same where the network must not be asked: who needs DNS is told that nobody can know.
+    #[must_use]
+    pub fn without_dns(setup: &'s Setup) -> Self {
         Self {
             setup,
-            hosts: Hosts::new(directory),
-            relay_mail_from: AddressList::new(directory, "relaymailfrom"),
+            hosts: Hosts::new(&setup.control.directory),
+            mail_from: MailFrom::new(setup, list_name(setup, "RELAYMAILFROM", "relaymailfrom")),
             relay_clients: None,
+            relay_clients_answer: None,
             relay_domains: None,
-            sender: None,
+            relay_mx: None,
+            dns: None,
+            notes: Vec::new(),
+            told: BTreeSet::new(),
         }
+    }
+
+    /// A command begins: DNS has its full time again.
+    pub fn begin_command(&mut self) {
+        if let Some(dns) = &mut self.dns {
+            dns.begin();
+        }
+    }
+
+    /// What was noticed about the lists since this was asked, for the log; nothing twice.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.retain(|note| self.told.insert(note.clone()));
+        notes
     }
 
     /// Answers a question of policy.
     ///
     /// # Errors
     ///
-    /// [`LookupFailed`] when a list cannot be read or used: nobody can know now.
+    /// [`LookupFailed`] when a list cannot be read or used, or DNS does not answer: nobody can know now.
     pub fn answer(&mut self, question: Question<'_>) -> Result<Answer, LookupFailed> {
         let setup = self.setup;
         match question {
             Question::OwnDomain(domain) => self.own_domain(domain),
-            Question::RelayClients => self.relay_clients.get_or_insert_with(|| relay_clients(setup)).clone(),
+            Question::RelayClients(using) => self.relay_clients(using),
             Question::RelayDomains => self.relay_domains.get_or_insert_with(|| relay_domains(setup)).clone(),
-            Question::RelayMailFrom(sender) => self.relay_mail_from(sender),
-            Question::OwnAddress(address) => own_address(setup, address),
+            Question::RelayMailFrom(sender, using) => {
+                let mut world = World { setup, dns: self.dns.as_mut(), notes: &mut self.notes };
+                self.mail_from.find(sender, sought(setup).as_ref(), using, &mut world)
+            }
+            Question::RelayMx(domain) => self.relay_mx(domain),
+            Question::OwnAddress(address) => match own::is_own_address(setup, address)? {
+                true => Ok(entry("own address", None)),
+                false => Ok(Answer::No),
+            },
         }
     }
 
@@ -76,48 +124,61 @@ impl<'s> Lookups<'s> {
             Ok(Host::Listed(line)) => Ok(entry("rcpthosts", Some(line))),
             Ok(Host::Compiled) => Ok(entry("morercpthosts.cdb", None)),
             Err(Undecided::Unreadable(unreadable)) if is_compiled(&unreadable.path) => {
-                Err(failed("morercpthosts.cdb", unreadable.into()))
+                Err(failed("morercpthosts.cdb".into(), unreadable.into()))
             }
-            Err(undecided @ Undecided::Compiled { .. }) => Err(failed("morercpthosts.cdb", undecided)),
-            Err(undecided) => Err(failed("rcpthosts", undecided)),
+            Err(undecided @ Undecided::Compiled { .. }) => Err(failed("morercpthosts.cdb".into(), undecided)),
+            Err(undecided) => Err(failed("rcpthosts".into(), undecided)),
         }
     }
 
-    fn relay_mail_from(&mut self, sender: &[u8]) -> Result<Answer, LookupFailed> {
-        if let Some((_, known)) = self.sender.as_ref().filter(|(asked, _)| asked == sender) {
+    fn relay_clients(&mut self, using: Using) -> Result<Answer, LookupFailed> {
+        let settled = self.relay_clients_answer.as_ref();
+        if let Some(known) = settled.filter(|known| using == Using::Files || **known != Ok(Answer::NeedsDns)) {
             return known.clone();
         }
-        let syntax = if self.setup.control.regular_expressions { Syntax::Expressions } else { Syntax::Wildcards };
-        let answer = match self.relay_mail_from.find(sender, syntax) {
-            Ok(Match::Absent) => Ok(Answer::Absent),
-            Ok(Match::No) => Ok(Answer::No),
-            Ok(Match::Yes { line: Some(line), .. }) => Ok(entry("relaymailfrom", Some(line))),
-            Ok(Match::Yes { line: None, .. }) => Ok(entry("relaymailfrom.cdb", None)),
-            Err(Undecided::Compiled { path, error }) => Err(compiled("relaymailfrom.cdb", path, error.to_string())),
-            Err(Undecided::Unreadable(unreadable)) if is_compiled(&unreadable.path) => {
-                Err(compiled("relaymailfrom.cdb", unreadable.path, words(&unreadable.error).into_owned()))
-            }
-            Err(undecided) => Err(failed("relaymailfrom", undecided)),
+        let setup = self.setup;
+        let Some(sought) = sought(setup) else { return Ok(Answer::No) };
+        let list = ClientList::new(&setup.control.directory, list_name(setup, "RELAYCLIENTS", "relayclients"));
+        let notes = &mut self.notes;
+        let reading = self.relay_clients.get_or_insert_with(|| {
+            list.read(&sought, notes).map_err(|unreadable| failed(list.file.clone(), Undecided::Unreadable(unreadable)))
+        });
+        let mut world = World { setup, dns: self.dns.as_mut(), notes };
+        let answer = match reading {
+            Ok(Some(reading)) => decide(reading, &list.file, &sought, using, &mut world),
+            Ok(None) => Ok(Answer::Absent),
+            Err(failed) => Err(failed.clone()),
         };
-        self.sender = Some((sender.to_vec(), answer.clone()));
+        self.relay_clients_answer.insert(answer).clone()
+    }
+
+    fn relay_mx(&mut self, domain: &[u8]) -> Result<Answer, LookupFailed> {
+        if let Some((_, known)) = self.relay_mx.as_ref().filter(|(asked, _)| asked.eq_ignore_ascii_case(domain)) {
+            return known.clone();
+        }
+        let mut world = World { setup: self.setup, dns: self.dns.as_mut(), notes: &mut self.notes };
+        let answer = relay_mx::answer(domain, &mut world);
+        self.relay_mx = Some((domain.to_vec(), answer.clone()));
         answer
     }
 }
 
-fn relay_clients(setup: &Setup) -> Result<Answer, LookupFailed> {
-    let Some(address) = setup.client.address else { return Ok(Answer::No) };
-    let list = KeyedList::new(setup.control.directory.join("relayclients"));
-    keyed("relayclients", list.find_client(address).map_err(Undecided::Unreadable))
+/// The name of a list: a variable may give it another one.
+fn list_name(setup: &Setup, variable: &str, name: &'static str) -> FileName {
+    let named = setup.environment.get(variable.as_bytes()).filter(|named| !named.is_empty());
+    named.map_or(name.into(), |named| String::from_utf8_lossy(named).into_owned().into())
+}
+
+/// The client, if it has an address.
+fn sought(setup: &Setup) -> Option<Sought<'_>> {
+    setup.client.address.map(|ip| Sought { ip, name: setup.client.name.as_deref(), confirmed: false })
 }
 
 fn relay_domains(setup: &Setup) -> Result<Answer, LookupFailed> {
     let Some(name) = &setup.client.name else { return Ok(Answer::No) };
-    let list = KeyedList::new(setup.control.directory.join("relaydomains"));
-    keyed("relaydomains", list.find_host(name).map_err(Undecided::Unreadable))
-}
-
-fn keyed(file: &'static str, found: Result<Found, Undecided>) -> Result<Answer, LookupFailed> {
-    match found {
+    let file = list_name(setup, "RELAYDOMAINS", "relaydomains");
+    let list = KeyedList::new(setup.control.directory.join(file.as_ref()));
+    match list.find_host(name).map_err(Undecided::Unreadable) {
         Ok(Found::Absent) => Ok(Answer::Absent),
         Ok(Found::No) => Ok(Answer::No),
         Ok(Found::Yes { line, value }) => Ok(Answer::Yes(Evidence { file, line: Some(line), suffix: value })),
@@ -126,18 +187,18 @@ fn keyed(file: &'static str, found: Result<Found, Undecided>) -> Result<Answer, 
 }
 
 fn entry(file: &'static str, line: Option<u32>) -> Answer {
-    Answer::Yes(Evidence { file, line, suffix: Vec::new() })
+    Answer::Yes(Evidence { file: file.into(), line, suffix: Vec::new() })
 }
 
 fn is_compiled(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "cdb")
 }
 
-fn compiled(file: &'static str, path: PathBuf, error: String) -> LookupFailed {
+fn compiled_failed(file: FileName, path: PathBuf, error: String) -> LookupFailed {
     LookupFailed::Compiled { file, path, error }
 }
 
-fn failed(file: &'static str, undecided: Undecided) -> LookupFailed {
+fn failed(file: FileName, undecided: Undecided) -> LookupFailed {
     match undecided {
         Undecided::Unreadable(unreadable) => {
             LookupFailed::Unreadable { file, path: unreadable.path, error: words(&unreadable.error).into_owned() }
@@ -145,35 +206,4 @@ fn failed(file: &'static str, undecided: Undecided) -> LookupFailed {
         Undecided::Compiled { path, error } => LookupFailed::Unreadable { file, path, error: error.to_string() },
         Undecided::Expression { line, error, .. } => LookupFailed::BadEntry { file, line, error: error.to_string() },
     }
-}
-
-/// Whether an address is one of this host: of an interface that is up, or in `moreipme`; not one in `notipme`.
-fn own_address(setup: &Setup, address: Ipv4Addr) -> Result<Answer, LookupFailed> {
-    let listed = |file: &'static str| {
-        let path = setup.control.directory.join(file);
-        match read_list(&path) {
-            Ok(text) => {
-                Ok(text.is_some_and(|text| entries(&text).any(|entry| entry.text == address.to_string().as_bytes())))
-            }
-            Err(error) => Err(LookupFailed::Unreadable { file, path, error: words(&error).into_owned() }),
-        }
-    };
-    if listed("notipme")? {
-        return Ok(Answer::No);
-    }
-    if address.is_unspecified() || listed("moreipme")? || of_an_interface(address)? {
-        return Ok(entry("own address", None));
-    }
-    Ok(Answer::No)
-}
-
-fn of_an_interface(address: Ipv4Addr) -> Result<bool, LookupFailed> {
-    let interfaces =
-        nix::ifaddrs::getifaddrs().map_err(|error| LookupFailed::OwnAddresses(words(&error.into()).into_owned()))?;
-    let up = nix::net::if_::InterfaceFlags::IFF_UP;
-    Ok(interfaces
-        .filter(|interface| interface.flags.contains(up))
-        .filter_map(|interface| interface.address)
-        .filter_map(|own| own.as_sockaddr_in().map(nix::sys::socket::SockaddrIn::ip))
-        .any(|own| IpAddr::V4(own) == IpAddr::V4(address)))
 }

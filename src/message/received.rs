@@ -48,7 +48,14 @@ pub fn trace_header(control: &Control, client: &Client, helo: &[u8], protocol: P
         header.extend(safe(&control.local_host));
         header.push(b' ');
     }
-    header.extend_from_slice(format!("with {}; {date}\n", protocol.word()).as_bytes());
+    header.extend_from_slice(format!("with {}", protocol.word()).as_bytes());
+    if let Some(class) = client.class.as_deref().filter(|_| !control.hide_host) {
+        // D48: what tcp.smtp calls clients of this kind.
+        header.extend_from_slice(b" (class ");
+        header.extend(safe(class));
+        header.push(b')');
+    }
+    header.extend_from_slice(format!("; {date}\n").as_bytes());
     header
 }
 

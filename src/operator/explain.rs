@@ -79,6 +79,8 @@ fn in_words(answer: &Result<Answer, LookupFailed>) -> String {
     match answer {
         Ok(Answer::Absent) => "no such file".to_string(),
         Ok(Answer::No) => "no".to_string(),
+        Ok(Answer::Excepted(evidence)) => format!("no, {evidence} is an exception"),
+        Ok(Answer::NeedsDns) => "DNS must be asked".to_string(),
         Ok(Answer::Yes(evidence)) => format!("yes, {evidence}"),
         Err(failed) => format!("cannot tell: {failed}"),
     }
@@ -140,17 +142,23 @@ pub fn as_json(steps: &[Step], directory: &Path) -> Value {
 }
 
 /// The file that decided, and the line if it has lines.
-fn evidence(reason: &Reason) -> Option<(&'static str, Option<u32>)> {
+fn evidence(reason: &Reason) -> Option<(&str, Option<u32>)> {
     match reason {
-        Reason::OwnDomain(evidence) | Reason::Granted(evidence) => Some((evidence.file, evidence.line)),
+        Reason::OwnDomain(evidence) | Reason::Granted(evidence) => Some((&evidence.file, evidence.line)),
         Reason::LookupFailed(LookupFailed::Unreadable { file, .. } | LookupFailed::Compiled { file, .. }) => {
             Some((file, None))
         }
-        Reason::LookupFailed(LookupFailed::BadEntry { file, line, .. }) => Some((file, Some(*line))),
+        Reason::LookupFailed(
+            LookupFailed::BadEntry { file, line, .. } | LookupFailed::Exception { file, line, .. },
+        ) => Some((file, Some(*line))),
+        Reason::LookupFailed(LookupFailed::Dns { file, line, .. }) => Some((file, *line)),
+        Reason::LookupFailed(LookupFailed::BadSetting { file, .. }) => Some((file, Some(1))),
+        Reason::RelayLevel => Some(("relaylevel", Some(1))),
         Reason::LookupFailed(LookupFailed::NoRcptHosts | LookupFailed::OwnAddresses(_))
         | Reason::Fine
         | Reason::NoDomain
         | Reason::RelayClientVariable
+        | Reason::Authenticated
         | Reason::Setting(_)
         | Reason::Probe
         | Reason::NoRelay => None,

@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::control::Control;
 use crate::policy::verdict::{Ask, LookupFailed, Reason, Verdict};
 use crate::smtp::parameter::MailParameters;
-use crate::smtp::reply::{self, Reply};
+use crate::smtp::reply::Reply;
 
 /// Everything a rule may look at; what is not here is a [`verdict::Question`].
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,17 @@ pub struct Facts<'a> {
     pub recipient: &'a [u8],
     /// How many recipients this message already has.
     pub recipients: usize,
+    /// What the client has proved in this session.
+    pub credentials: &'a Credentials,
+}
+
+/// What a client has proved in its session, beyond its address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user that AUTH has authenticated.
+    pub user: Option<Vec<u8>>,
+    /// The connection is encrypted.
+    pub tls: bool,
 }
 
 /// What a rule says.
@@ -38,6 +49,8 @@ pub enum Opinion {
     Silent,
     /// This is decided.
     Decided(Verdict),
+    /// No rule behind this one may speak: unless a lookup before has failed, this is decided.
+    Last(Verdict),
     /// I might have granted, but a lookup failed: unless another rule grants, it is 451.
     CannotTell(LookupFailed),
 }
@@ -62,6 +75,7 @@ fn first_to_decide(rules: &[Rule], facts: &Facts<'_>, ask: &mut Ask<'_>, otherwi
         match (rule.judge)(facts, ask) {
             Opinion::Silent => {}
             Opinion::Decided(verdict) => return verdict,
+            Opinion::Last(verdict) => return failed.map_or(verdict, Verdict::cannot_tell),
             Opinion::CannotTell(failure) => {
                 failed.get_or_insert(failure);
             }
@@ -77,7 +91,7 @@ pub fn judge_mail(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Verdict {
 
 /// May this client send to this recipient? Silence refuses.
 pub fn judge_rcpt(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Verdict {
-    let verdict = first_to_decide(recipient::RULES, facts, ask, Verdict::Refuse(reply::NO_RELAY, Reason::NoRelay));
+    let verdict = first_to_decide(recipient::RULES, facts, ask, relay::refusal(facts, Reason::NoRelay));
     match verdict {
         Verdict::Accept(reason) => first_to_decide(recipient::LIMITS, facts, ask, Verdict::Accept(reason)),
         Verdict::Refuse(_, _) => verdict,

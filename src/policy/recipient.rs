@@ -12,10 +12,15 @@ pub const RULES: &[Rule] = &[
     Rule { name: "relay probe", judge: probe },
     Rule { name: "recipient without domain", judge: no_domain },
     Rule { name: "rcpthosts", judge: own_domain },
+    Rule { name: "AUTH", judge: relay::authenticated },
+    Rule { name: "relaylevel", judge: relay::relay_level },
     Rule { name: "RELAYCLIENT", judge: relay::relay_client_variable },
     Rule { name: "relayclients", judge: relay::relay_clients },
     Rule { name: "relaydomains", judge: relay::relay_domains },
     Rule { name: "relaymailfrom", judge: relay::relay_mail_from },
+    Rule { name: "relayclients, by DNS", judge: relay::relay_clients_by_dns },
+    Rule { name: "relaymailfrom, by DNS", judge: relay::relay_mail_from_by_dns },
+    Rule { name: "relaymx", judge: relay::relay_mx },
 ];
 
 /// What can still refuse a recipient that is allowed.
@@ -55,7 +60,7 @@ fn own_domain(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
     }
     match ask(Question::OwnDomain(domain)) {
         Ok(Answer::Yes(evidence)) => Opinion::Decided(Verdict::Accept(Reason::OwnDomain(evidence))),
-        Ok(Answer::No) => Opinion::Silent,
+        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns) => Opinion::Silent,
         // D20: the original accepts everything without this file.
         Ok(Answer::Absent) => Opinion::CannotTell(LookupFailed::NoRcptHosts),
         Err(failed) => Opinion::CannotTell(failed),

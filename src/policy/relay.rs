@@ -1,7 +1,45 @@
-//! The rules that grant relaying: the environment, the client's address, its name, the sender.
+//! The rules that grant relaying: AUTH, the environment, the client's address and name, the sender, the recipient's MX hosts.
 
-use crate::policy::verdict::{Answer, Ask, Question, Reason, Verdict};
+use crate::control::{Control, RelayLevel};
+use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Using, Verdict};
 use crate::policy::{Facts, Opinion};
+use crate::smtp::path::domain;
+use crate::smtp::reply;
+
+/// What a client without a grant is told: `RELAYTEXT`, or the original's words (D47).
+pub(super) fn refusal(facts: &Facts<'_>, reason: Reason) -> Verdict {
+    Verdict::Refuse(facts.control.relay_text.as_deref().map_or(reply::NO_RELAY, reply::no_relay_because), reason)
+}
+
+/// AUTH: who has proved to be a user may relay until the session ends or TLS begins.
+pub(super) fn authenticated(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
+    match facts.credentials.user {
+        Some(_) => Opinion::Decided(Verdict::Accept(Reason::Authenticated)),
+        None => Opinion::Silent,
+    }
+}
+
+/// relaylevel (D46): `open` lets everyone relay; `none` sets all grants behind it aside.
+pub(super) fn relay_level(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
+    match &facts.control.relay_level {
+        RelayLevel::Normal => Opinion::Silent,
+        RelayLevel::Open => Opinion::Decided(Verdict::Accept(Reason::RelayLevel)),
+        RelayLevel::None => Opinion::Last(refusal(facts, Reason::RelayLevel)),
+        RelayLevel::Unknown(word) => Opinion::Last(Verdict::cannot_tell(LookupFailed::BadSetting {
+            file: "relaylevel".into(),
+            error: format!("`{}` is no level: write normal, none or open", String::from_utf8_lossy(word)),
+        })),
+    }
+}
+
+/// What RELAYCLIENT puts behind each recipient; nothing where relaylevel sets it aside.
+#[must_use]
+pub fn suffix_of_variable<'a>(control: &Control, suffix: Option<&'a [u8]>) -> &'a [u8] {
+    match control.relay_level {
+        RelayLevel::Normal | RelayLevel::Open => suffix.unwrap_or_default(),
+        RelayLevel::None | RelayLevel::Unknown(_) => b"",
+    }
+}
 
 /// RELAYCLIENT in the environment: the client may relay for the whole session.
 pub(super) fn relay_client_variable(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
@@ -13,8 +51,17 @@ pub(super) fn relay_client_variable(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opini
 
 /// relayclients: the client's address lets it relay for the whole session.
 pub(super) fn relay_clients(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    relay_clients_using(Using::Files, facts, ask)
+}
+
+/// The same for lines that only DNS can judge: the client's name, the addresses of a name.
+pub(super) fn relay_clients_by_dns(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    relay_clients_using(Using::Dns, facts, ask)
+}
+
+fn relay_clients_using(using: Using, facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
     match facts.client.address {
-        Some(_) => granted(Question::RelayClients, ask),
+        Some(_) => granted(Question::RelayClients(using), ask),
         None => Opinion::Silent,
     }
 }
@@ -29,16 +76,33 @@ pub(super) fn relay_domains(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
 
 /// relaymailfrom: the sender lets the client relay in this transaction (D04). Whoever knows the sender can forge it.
 pub(super) fn relay_mail_from(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    relay_mail_from_using(Using::Files, facts, ask)
+}
+
+/// The same for lines with a condition that only DNS can judge.
+pub(super) fn relay_mail_from_by_dns(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    relay_mail_from_using(Using::Dns, facts, ask)
+}
+
+fn relay_mail_from_using(using: Using, facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
     if facts.sender.is_empty() {
         return Opinion::Silent;
     }
-    granted(Question::RelayMailFrom(facts.sender), ask)
+    granted(Question::RelayMailFrom(facts.sender, using), ask)
+}
+
+/// relaymx (D45): everyone may relay to a domain whose MX hosts are listed. The grant is this recipient's alone.
+pub(super) fn relay_mx(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    match domain(facts.recipient) {
+        Some(domain) => granted(Question::RelayMx(domain), ask),
+        None => Opinion::Silent,
+    }
 }
 
 fn granted(question: Question<'_>, ask: &mut Ask<'_>) -> Opinion {
     match ask(question) {
         Ok(Answer::Yes(evidence)) => Opinion::Decided(Verdict::Accept(Reason::Granted(evidence))),
-        Ok(Answer::No | Answer::Absent) => Opinion::Silent,
+        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Absent) => Opinion::Silent,
         Err(failed) => Opinion::CannotTell(failed),
     }
 }

@@ -24,7 +24,8 @@ fn announced_size(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
 }
 
 fn authentication_required(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
-    if facts.control.require_auth { refused_by("REQUIREAUTH", reply::WANT_AUTH) } else { Opinion::Silent }
+    let missing = facts.control.require_auth && facts.credentials.user.is_none();
+    if missing { refused_by("REQUIREAUTH", reply::WANT_AUTH) } else { Opinion::Silent }
 }
 
 fn bounce_mail(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
@@ -39,7 +40,8 @@ fn closed_user_group(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
 }
 
 fn tls_required(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
-    if facts.control.force_tls { refused_by("FORCE_TLS", reply::WANT_STARTTLS) } else { Opinion::Silent }
+    let missing = facts.control.force_tls && !facts.credentials.tls;
+    if missing { refused_by("FORCE_TLS", reply::WANT_STARTTLS) } else { Opinion::Silent }
 }
 
 /// CUGMAIL for a sender or a recipient: without a domain it is local; else its domain must be one of ours.
@@ -47,7 +49,7 @@ pub(super) fn own_domain_only(address: &[u8], ask: &mut Ask<'_>) -> Opinion {
     let Some(domain) = domain(address) else { return Opinion::Silent };
     match ask(Question::OwnDomain(domain)) {
         Ok(Answer::Yes(_)) => Opinion::Silent,
-        Ok(Answer::No) => refused_by("CUGMAIL", reply::CLOSED_USER_GROUP),
+        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns) => refused_by("CUGMAIL", reply::CLOSED_USER_GROUP),
         Ok(Answer::Absent) => Opinion::Decided(Verdict::cannot_tell(LookupFailed::NoRcptHosts)),
         Err(failed) => Opinion::Decided(Verdict::cannot_tell(failed)),
     }

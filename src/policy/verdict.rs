@@ -1,7 +1,8 @@
 //! Verdict, Reason and Question: the decision as data.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::smtp::reply::{self, Reply};
@@ -31,11 +32,14 @@ impl Verdict {
     }
 }
 
+/// The name of a list in the control directory; a variable such as RELAYCLIENTS may give it another one.
+pub type FileName = Cow<'static, str>;
+
 /// Where an entry was found: the evidence of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// The name of the list in the control directory, as `relayclients` or `relaymailfrom.cdb`.
-    pub file: &'static str,
+    pub file: FileName,
     /// The number of the line, from 1; a compiled list has none.
     pub line: Option<u32>,
     /// The text behind the colon of the entry: what is put behind a recipient.
@@ -46,7 +50,7 @@ impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             Some(line) => write!(f, "{}:{line}", self.file),
-            None => f.write_str(self.file),
+            None => f.write_str(&self.file),
         }
     }
 }
@@ -62,8 +66,12 @@ pub enum Reason {
     OwnDomain(Evidence),
     /// RELAYCLIENT is in the environment: tcp.smtp lets this client relay.
     RelayClientVariable,
-    /// A list lets this client, or this sender, relay.
+    /// The client has authenticated itself.
+    Authenticated,
+    /// A list lets this client, or this sender, relay, or lets everyone relay to this domain.
     Granted(Evidence),
+    /// relaylevel lets everyone relay, or nobody.
+    RelayLevel,
     /// The setting of that name refuses.
     Setting(&'static str),
     /// The recipient looks like a relay probe.
@@ -101,6 +109,8 @@ impl fmt::Display for Reason {
             Reason::NoDomain => f.write_str("nodomain"),
             Reason::OwnDomain(evidence) | Reason::Granted(evidence) => evidence.fmt(f),
             Reason::RelayClientVariable => f.write_str("RELAYCLIENT"),
+            Reason::Authenticated => f.write_str("auth"),
+            Reason::RelayLevel => f.write_str("relaylevel"),
             Reason::Setting(name) => f.write_str(name),
             Reason::Probe => f.write_str("probe"),
             Reason::NoRelay => f.write_str("norelay"),
@@ -116,13 +126,24 @@ pub enum Question<'a> {
     /// Is this domain in rcpthosts or morercpthosts.cdb? Lower-cased or not, without `@`.
     OwnDomain(&'a [u8]),
     /// Is the client in relayclients?
-    RelayClients,
+    RelayClients(Using),
     /// Is the client's name in relaydomains?
     RelayDomains,
-    /// Is this sender in relaymailfrom.cdb or relaymailfrom?
-    RelayMailFrom(&'a [u8]),
+    /// Is this sender in relaymailfrom.cdb or relaymailfrom, for this client?
+    RelayMailFrom(&'a [u8], Using),
+    /// Is an MX host of this domain in relaymx?
+    RelayMx(&'a [u8]),
     /// Is this an address of this host?
-    OwnAddress(Ipv4Addr),
+    OwnAddress(IpAddr),
+}
+
+/// What a list may use to answer. DNS is asked last, and only if its answer can change the decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Using {
+    /// What is on this host: the answer may be [`Answer::NeedsDns`].
+    Files,
+    /// DNS too.
+    Dns,
 }
 
 impl Question<'_> {
@@ -131,9 +152,10 @@ impl Question<'_> {
     pub fn source_name(&self) -> &'static str {
         match self {
             Question::OwnDomain(_) => "rcpthosts",
-            Question::RelayClients => "relayclients",
+            Question::RelayClients(_) => "relayclients",
             Question::RelayDomains => "relaydomains",
-            Question::RelayMailFrom(_) => "relaymailfrom",
+            Question::RelayMailFrom(_, _) => "relaymailfrom",
+            Question::RelayMx(_) => "relaymx",
             Question::OwnAddress(_) => "own addresses",
         }
     }
@@ -146,6 +168,10 @@ pub enum Answer {
     Absent,
     /// The list has no entry that applies.
     No,
+    /// This entry applies and is an exception: the list does not grant.
+    Excepted(Evidence),
+    /// Only DNS can tell.
+    NeedsDns,
     /// This entry applies.
     Yes(Evidence),
 }
@@ -159,7 +185,7 @@ pub enum LookupFailed {
     /// A file of the control directory exists and cannot be read, or is damaged.
     Unreadable {
         /// Its name in the control directory.
-        file: &'static str,
+        file: FileName,
         /// Where it is.
         path: PathBuf,
         /// What the system said.
@@ -168,7 +194,7 @@ pub enum LookupFailed {
     /// A compiled list of addresses cannot be read or is damaged; the original lets the session go on.
     Compiled {
         /// Its name in the control directory.
-        file: &'static str,
+        file: FileName,
         /// Where it is.
         path: PathBuf,
         /// What the system said.
@@ -177,9 +203,34 @@ pub enum LookupFailed {
     /// A line of a list cannot be used.
     BadEntry {
         /// The name of the list.
-        file: &'static str,
+        file: FileName,
         /// The number of the line.
         line: u32,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// A line that excepts cannot be read or resolved: nobody can know whom it excepts (D43).
+    Exception {
+        /// The name of the list.
+        file: FileName,
+        /// The number of the line.
+        line: u32,
+        /// What it says and what is wrong with it.
+        error: String,
+    },
+    /// DNS does not answer a question on which a line of a list depends.
+    Dns {
+        /// The name of the list.
+        file: FileName,
+        /// The number of the line, from 1; none when all of the list depends on it.
+        line: Option<u32>,
+        /// Who was asked what, and what happened.
+        error: String,
+    },
+    /// A setting has a value that is none.
+    BadSetting {
+        /// The setting.
+        file: FileName,
         /// What is wrong with it.
         error: String,
     },
@@ -192,11 +243,14 @@ pub enum LookupFailed {
 impl LookupFailed {
     /// The file or thing that failed.
     #[must_use]
-    pub fn source_name(&self) -> &'static str {
+    pub fn source_name(&self) -> &str {
         match self {
             LookupFailed::Unreadable { file, .. }
             | LookupFailed::Compiled { file, .. }
-            | LookupFailed::BadEntry { file, .. } => file,
+            | LookupFailed::BadEntry { file, .. }
+            | LookupFailed::Exception { file, .. }
+            | LookupFailed::Dns { file, .. }
+            | LookupFailed::BadSetting { file, .. } => file,
             LookupFailed::NoRcptHosts => "rcpthosts",
             LookupFailed::OwnAddresses(_) => "own addresses",
         }
@@ -206,7 +260,11 @@ impl LookupFailed {
     pub fn reply(&self) -> Reply {
         match self {
             LookupFailed::Unreadable { .. } => reply::NO_CONTROLS,
-            LookupFailed::Compiled { .. } | LookupFailed::BadEntry { .. } => reply::LOCAL_FAILURE,
+            LookupFailed::Compiled { .. }
+            | LookupFailed::BadEntry { .. }
+            | LookupFailed::Exception { .. }
+            | LookupFailed::BadSetting { .. } => reply::LOCAL_FAILURE,
+            LookupFailed::Dns { .. } => reply::DNS_FAILURE,
             LookupFailed::OwnAddresses(_) => reply::NO_OWN_ADDRESSES,
             LookupFailed::NoRcptHosts => reply::NO_RCPTHOSTS,
         }
@@ -229,6 +287,13 @@ impl fmt::Display for LookupFailed {
                 write!(f, "address_match: {file}: {}: {error}", path.display())
             }
             LookupFailed::BadEntry { file, line, error } => write!(f, "address_match: {file}: line {line}: {error}"),
+            LookupFailed::Exception { file, line, error } => {
+                write!(f, "{file}:{line}: {error}; while this exception cannot be read, {file} lets nobody relay")
+            }
+            LookupFailed::Dns { file, line: Some(line), error } => write!(f, "{file}:{line}: {error}"),
+            LookupFailed::Dns { file, line: None, error } | LookupFailed::BadSetting { file, error } => {
+                write!(f, "{file}: {error}")
+            }
             LookupFailed::NoRcptHosts => {
                 f.write_str("no control/rcpthosts file: create it, with one line for each domain of this host")
             }

@@ -3,21 +3,19 @@
 use std::ffi::{CString, NulError};
 use std::fmt;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
-use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, dup, pipe2, read, write};
+use nix::unistd::{Pid, read, write};
 
 use crate::control::Setup;
-use crate::errno;
 use crate::queue::envelope::Envelope;
 use crate::queue::status::{Explanations, QueueStatus};
+use crate::spawn::{self, Kind, Pipe, SpawnError};
 
 /// Where a queue program is looked for when QMAILQUEUE names none.
 const DEFAULT_PROGRAMS: [&str; 2] = ["/usr/sbin/qmail-queue", "/var/qmail/bin/qmail-queue"];
@@ -36,12 +34,7 @@ pub enum StartError {
     /// Its name or an argument contains a NUL.
     Nul,
     /// A pipe or the program itself: what the system said.
-    System {
-        /// What was tried.
-        what: String,
-        /// What the system said.
-        error: Errno,
-    },
+    System(SpawnError),
 }
 
 impl fmt::Display for StartError {
@@ -51,7 +44,7 @@ impl fmt::Display for StartError {
                 write!(f, "no queue program: set QMAILQUEUE, or install one of {}", places.join(", "))
             }
             StartError::Nul => f.write_str("QMAILQUEUE contains a NUL"),
-            StartError::System { what, error } => write!(f, "{what}: {}", errno::words(&(*error).into())),
+            StartError::System(error) => error.fmt(f),
         }
     }
 }
@@ -61,6 +54,12 @@ impl std::error::Error for StartError {}
 impl From<NulError> for StartError {
     fn from(_: NulError) -> Self {
         StartError::Nul
+    }
+}
+
+impl From<SpawnError> for StartError {
+    fn from(error: SpawnError) -> Self {
+        StartError::System(error)
     }
 }
 
@@ -90,38 +89,20 @@ impl Program {
     /// [`StartError`] when none is chosen, or it cannot be started.
     pub fn start(setup: &Setup) -> Result<Self, StartError> {
         let words = command_line(setup)?;
-        let program = words.first().ok_or(StartError::Nul)?;
         // In this order our own end of the second pipe usually is descriptor 6, and no end of the child's has to move.
-        let message = pipe()?;
-        let descriptor_6 = pipe()?;
-        let envelope = pipe()?;
-        let error_target = setup.control.queue_error_fd.filter(|fd| *fd != CLASSIC_ERROR_FD);
-        let error_fd = if error_target.is_some() { Some(pipe()?) } else { None };
-
-        // A target must not overwrite a descriptor that is still to be placed.
-        let targets = [0, 1, CLASSIC_ERROR_FD, error_target.unwrap_or(0)];
-        let mut kept = Vec::with_capacity(targets.len());
-        let mut actions = PosixSpawnFileActions::init().map_err(|error| failed("posix_spawn", error))?;
-        let mut place = |fd: OwnedFd, target: RawFd| -> Result<(), StartError> {
-            let fd = clear_of(fd, &targets)?;
-            actions.add_dup2(fd.as_raw_fd(), target).map_err(|error| failed("dup2", error))?;
-            kept.push(fd);
-            Ok(())
-        };
-        place(message.read, 0)?;
-        place(envelope.read, 1)?;
-        place(descriptor_6.write, CLASSIC_ERROR_FD)?;
-        let error_fd = match (error_target, error_fd) {
-            (Some(target), Some(pipe)) => {
-                place(pipe.write, target)?;
+        let message = Pipe::new()?;
+        let descriptor_6 = Pipe::new()?;
+        let envelope = Pipe::new()?;
+        let mut descriptors = vec![(message.read, 0), (envelope.read, 1), (descriptor_6.write, CLASSIC_ERROR_FD)];
+        let error_fd = match setup.control.queue_error_fd.filter(|fd| *fd != CLASSIC_ERROR_FD) {
+            Some(target) => {
+                let pipe = Pipe::new()?;
+                descriptors.push((pipe.write, target));
                 Some(pipe.read)
             }
-            _ => None,
+            None => None,
         };
-        let attributes = plain_signals().map_err(|error| failed("posix_spawn", error))?;
-        let environment = setup.environment.for_program();
-        let pid = posix_spawn(program.as_c_str(), &actions, &attributes, &words, &environment)
-            .map_err(|error| failed(&program.to_string_lossy(), error))?;
+        let pid = spawn::start(Kind::Companion, &words, &setup.environment.for_program(), descriptors)?;
         Ok(Self {
             pid,
             message: Some(without_waiting(message.write)?),
@@ -207,7 +188,7 @@ fn command_line(setup: &Setup) -> Result<Vec<CString>, StartError> {
         None | Some(b"") => first_that_exists(&DEFAULT_PROGRAMS),
         Some(text) if text.trim_ascii().contains(&b' ') => {
             let value = |name: &[u8]| setup.environment.get(name).unwrap_or_default().to_vec();
-            Ok(words(text, value).into_iter().map(CString::new).collect::<Result<_, _>>()?)
+            Ok(spawn::words(text, value).into_iter().map(CString::new).collect::<Result<_, _>>()?)
         }
         Some(path) => Ok(vec![CString::new(path.trim_ascii_end())?]),
     }
@@ -216,60 +197,6 @@ fn command_line(setup: &Setup) -> Result<Vec<CString>, StartError> {
 fn first_that_exists(places: &'static [&'static str]) -> Result<Vec<CString>, StartError> {
     let found = places.iter().find(|place| Path::new(place).exists()).ok_or(StartError::NotChosen(places))?;
     Ok(vec![CString::new(*found)?])
-}
-
-/// Splits at blanks; a word that begins with a quote goes to the next one, a word that begins with `$` is that variable.
-fn words(text: &[u8], value: impl Fn(&[u8]) -> Vec<u8>) -> Vec<Vec<u8>> {
-    let mut words = Vec::new();
-    let mut rest = text.trim_ascii_start();
-    while let Some(&first) = rest.first() {
-        let quote = matches!(first, b'"' | b'\'').then_some(first);
-        let body = if quote.is_some() { rest.get(1..).unwrap_or_default() } else { rest };
-        let ends = |byte: &u8| quote.map_or(byte.is_ascii_whitespace(), |quote| *byte == quote);
-        let octets = body.iter().position(ends).unwrap_or(body.len());
-        let (word, after) = body.split_at(octets);
-        words.push(match word {
-            [b'$', name @ ..] if quote.is_none() => value(name),
-            word => word.to_vec(),
-        });
-        rest = after.get(usize::from(quote.is_some() && !after.is_empty())..).unwrap_or_default().trim_ascii_start();
-    }
-    words
-}
-
-struct Pipe {
-    read: OwnedFd,
-    write: OwnedFd,
-}
-
-fn pipe() -> Result<Pipe, StartError> {
-    let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(|error| failed("pipe", error))?;
-    Ok(Pipe { read, write })
-}
-
-fn failed(what: &str, error: Errno) -> StartError {
-    StartError::System { what: what.to_string(), error }
-}
-
-/// The descriptor itself, or a copy of it with a number that is none of `targets`.
-fn clear_of(fd: OwnedFd, targets: &[RawFd]) -> Result<OwnedFd, StartError> {
-    if !targets.contains(&fd.as_raw_fd()) {
-        return Ok(fd);
-    }
-    let copy = dup(&fd).map_err(|error| failed("dup", error))?;
-    fcntl(&copy, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(|error| failed("fcntl", error))?;
-    clear_of(copy, targets) // while this one keeps its number taken
-}
-
-/// The program starts with no signal blocked, and SIGPIPE as the system has it.
-fn plain_signals() -> nix::Result<PosixSpawnAttr> {
-    let mut pipe = SigSet::empty();
-    pipe.add(Signal::SIGPIPE);
-    let mut attributes = PosixSpawnAttr::init()?;
-    attributes.set_sigmask(&SigSet::empty())?;
-    attributes.set_sigdefault(&pipe)?;
-    attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF)?;
-    Ok(attributes)
 }
 
 /// Reads what a pipe has, if it is ready; a pipe that was closed becomes none.
@@ -289,7 +216,8 @@ fn drain(pipe: &mut Option<OwnedFd>, ready: bool, kept: &mut Vec<u8>) {
 
 /// Our end of a pipe no longer makes us wait; the program's end stays as it is.
 fn without_waiting(pipe: OwnedFd) -> Result<OwnedFd, StartError> {
-    fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|error| failed("fcntl", error))?;
+    fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+        .map_err(|error| SpawnError { what: "fcntl".to_owned(), error })?;
     Ok(pipe)
 }
 
@@ -312,20 +240,5 @@ impl Write for PipeWriter<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_line_is_split_into_words() {
-        let value = |name: &[u8]| [b"value of ", name].concat();
-        let split =
-            |text: &[u8]| words(text, value).iter().map(|word| word.escape_ascii().to_string()).collect::<Vec<_>>();
-        assert_eq!(split(b"/bin/queue /srv/Maildir"), ["/bin/queue", "/srv/Maildir"]);
-        assert_eq!(split(b"  a  'b c' \"d\" $E f'g"), ["a", "b c", "d", "value of E", "f\\'g"]);
-        assert_eq!(split(b"a 'unclosed b"), ["a", "unclosed b"]);
     }
 }

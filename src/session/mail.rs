@@ -31,6 +31,7 @@ impl Session<'_> {
             parameters,
             recipient: b"",
             recipients: 0,
+            credentials: &self.credentials,
         };
         match judge_mail(&facts, ask) {
             Verdict::Accept(_) => {

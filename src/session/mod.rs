@@ -8,6 +8,7 @@ mod rcpt;
 
 use crate::control::Setup;
 use crate::message::received::Protocol;
+use crate::policy::Credentials;
 use crate::policy::client::Gate;
 use crate::policy::verdict::{Ask, Reason};
 use crate::smtp::command::Command;
@@ -26,6 +27,7 @@ pub struct Session<'s> {
     gate: Option<Gate>,
     gated_commands: u32,
     helo: Option<Helo>,
+    credentials: Credentials,
     stage: Stage,
 }
 
@@ -135,7 +137,13 @@ impl<'s> Session<'s> {
     #[must_use]
     pub fn new(setup: &'s Setup) -> Self {
         let gate = crate::policy::client::closed_gate(&setup.control, &setup.client);
-        Self { setup, gate, gated_commands: 0, helo: None, stage: Stage::Idle }
+        Self { setup, gate, gated_commands: 0, helo: None, credentials: Credentials::default(), stage: Stage::Idle }
+    }
+
+    /// The same conversation with a client that has proved these things: what `postern explain` supposes.
+    #[must_use]
+    pub fn supposing(self, credentials: Credentials) -> Self {
+        Self { credentials, ..self }
     }
 
     /// The whole protocol: one line from the client, without its line end, and what to do about it.

@@ -1,5 +1,6 @@
 //! RCPT: the decision that the program exists for.
 
+use crate::policy::relay::suffix_of_variable;
 use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Verdict};
 use crate::policy::{Facts, judge_rcpt};
 use crate::session::{Recipient, Session, Stage, Turn};
@@ -28,7 +29,8 @@ impl Session<'_> {
     }
 
     fn judge(&mut self, address: Vec<u8>, argument: &[u8], ask: &mut Ask<'_>) -> Turn {
-        let Self { setup, stage, .. } = self;
+        let known = self.known_of_client();
+        let Self { setup, stage, credentials, .. } = self;
         let Stage::Mail(transaction) = stage else { return Turn::say(reply::WANT_MAIL) };
         let facts = Facts {
             control: &setup.control,
@@ -37,13 +39,14 @@ impl Session<'_> {
             parameters: transaction.parameters,
             recipient: &address,
             recipients: transaction.recipients.len(),
+            credentials,
         };
         match judge_rcpt(&facts, ask) {
             Verdict::Accept(reason) => {
                 // RELAYCLIENT's text goes behind every recipient; a list's only behind those that it let in.
-                let variable = setup.client.relay_suffix.as_deref().unwrap_or_default();
+                let variable = suffix_of_variable(&setup.control, setup.client.relay_suffix.as_deref());
                 let stored = [address.as_slice(), variable, reason.suffix()].concat();
-                let line = accepted_line(&transaction.sender, &stored);
+                let line = [accepted_line(&transaction.sender, &stored), known].concat();
                 let turn = Turn::say(reply::OK).because(line, reason.clone());
                 transaction.recipients.push(Recipient { address: stored, reason });
                 let count = transaction.recipients.len();
@@ -51,24 +54,44 @@ impl Session<'_> {
                 if tarpitted { turn.delayed(setup.control.tarpit_delay_seconds) } else { turn }
             }
             Verdict::Refuse(reply, reason) => {
-                Turn::say(reply).because(refusal_line(&transaction.sender, &address, argument, &reason), reason)
+                let line = [refusal_line(&transaction.sender, &address, argument, &reason), known].concat();
+                Turn::say(reply).because(line, reason)
             }
         }
+    }
+
+    /// What the log tells of the client behind a decision about a recipient, so that the decision can be made again (D50).
+    fn known_of_client(&self) -> Vec<u8> {
+        let client = &self.setup.client;
+        let helo = self.helo.as_ref().map(|helo| helo.name.as_slice());
+        let fields = [(" name=", client.name.as_deref()), (" helo=", helo), (" class=", client.class.as_deref())];
+        let told = fields.into_iter().filter_map(|(field, value)| {
+            let value = value.filter(|value| !value.is_empty())?;
+            Some([field.as_bytes(), &field_value(value)].concat())
+        });
+        told.flatten().collect()
     }
 
     /// The address, with `localiphost` in the place of an address literal of this host.
     pub(super) fn own_literal_replaced(&self, address: Vec<u8>, ask: &mut Ask<'_>) -> Result<Vec<u8>, LookupFailed> {
         let Some(host) = &self.setup.control.local_ip_host else { return Ok(address) };
         let Some(literal) = ip4_literal(&address) else { return Ok(address) };
-        match ask(Question::OwnAddress(literal))? {
+        match ask(Question::OwnAddress(literal.into()))? {
             Answer::Yes(_) => {
                 let domain_octets = domain(&address).map_or(0, <[u8]>::len);
                 let local_part = address.get(..address.len() - domain_octets).unwrap_or_default();
                 Ok([local_part, host].concat())
             }
-            Answer::No | Answer::Absent => Ok(address),
+            Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns => Ok(address),
         }
     }
+}
+
+/// A value in a line of fields: blanks would end it.
+fn field_value(value: &[u8]) -> Vec<u8> {
+    let mut value = loggable(value);
+    value.iter_mut().filter(|byte| **byte == b' ').for_each(|byte| *byte = b'?');
+    value
 }
 
 fn accepted_line(sender: &[u8], recipient: &[u8]) -> Vec<u8> {

@@ -140,6 +140,8 @@ pub const NO_CONTROLS: Reply = Reply::new(451, "Sorry, I'm unable to read contro
 pub const NO_RCPTHOSTS: Reply = Reply::new(451, "Sorry, this server has no control/rcpthosts file (#4.3.0)");
 /// A list cannot be used as it is written.
 pub const LOCAL_FAILURE: Reply = Reply::new(451, "Sorry, there is a local system failure (#4.3.0)");
+/// DNS does not answer.
+pub const DNS_FAILURE: Reply = Reply::new(451, "Sorry, there is a DNS temporary failure (#4.4.3)");
 /// The addresses of this host cannot be listed.
 pub const NO_OWN_ADDRESSES: Reply = Reply::new(451, "Sorry, I'm unable to figure out my IP addresses (#4.3.0)");
 /// LF without CR in the content.
@@ -193,6 +195,10 @@ pub const CLOSED_USER_GROUP: Reply = Reply::new(553, "sorry, this MTA is a close
 /// Nothing lets this client send there.
 pub const NO_RELAY: Reply =
     Reply::new(553, "sorry, that domain isn't allowed to be relayed thru this MTA without authentication #5.7.1");
+/// The same in the operator's words (D47).
+pub fn no_relay_because(text: &[u8]) -> Reply {
+    denied(553, &[text, b" (#5.7.1)"].concat())
+}
 /// The null sender and a second recipient.
 pub const BOUNCE_HAS_ONE_RECIPIENT: Reply =
     Reply::new(553, "sorry, bounce messages should have a single envelope recipient (#5.7.1)");

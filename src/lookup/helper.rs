@@ -1,0 +1,225 @@
+//! Asks a helper program one question on its descriptor 3 and waits for its exit code, but not for ever.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, read, write};
+
+use crate::control::environment::Environment;
+use crate::errno::words;
+use crate::spawn::{self, Kind, Pipe, SpawnError};
+
+/// The descriptor of the question.
+const QUESTION_FD: RawFd = 3;
+/// What is kept of what the program writes, in octets; the rest is read and dropped.
+const SAID_OCTETS_MAX: usize = 200;
+/// How long the program's end may go unnoticed when something it started keeps its output open, in milliseconds.
+const UNNOTICED_MILLISECONDS_MAX: u16 = 100;
+
+/// How a program ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// Its exit code.
+    pub code: i32,
+    /// The first line of what it wrote to standard output or error: its reasons, for the log.
+    pub said: String,
+}
+
+/// Runs `program` and its arguments. Descriptor 3 gives `question` and then ends; standard input is empty; standard output
+/// and error are neither the client's nor the log's, because nobody knows what is written there.
+///
+/// What cannot be asked is an error in words: no such program, one that was killed, one that has not ended at `deadline`
+/// and is killed then, together with what it has started.
+pub(super) fn ask(
+    program: &[Vec<u8>],
+    environment: &Environment,
+    question: &[u8],
+    deadline: Instant,
+) -> Result<Answer, String> {
+    if Instant::now() >= deadline {
+        return Err("there is no time left to ask it".to_owned());
+    }
+    let program: Vec<CString> = program
+        .iter()
+        .map(|word| CString::new(word.as_slice()))
+        .collect::<Result<_, _>>()
+        .map_err(|_| "its command line contains a NUL".to_owned())?;
+    let said = |error: SpawnError| error.to_string();
+    let asked = asked(question)?;
+    let silent = Pipe::new().map_err(said)?.read;
+    let spoken = Pipe::new().map_err(said)?;
+    let also_spoken = spoken.write.try_clone().map_err(|error| words(&error).into_owned())?;
+    let descriptors = vec![(silent, 0), (spoken.write, 1), (also_spoken, 2), (asked, QUESTION_FD)];
+    let pid = spawn::start(Kind::Helper, &program, &environment.for_program(), descriptors)
+        .map_err(|refused| words(&refused.error.into()).into_owned())?;
+    Running { pid, ear: Some(spoken.read), said: Vec::new() }.wait(deadline)
+}
+
+/// A pipe that holds the question and then ends. It is filled before there is a reader, so that nobody has to wait for one
+/// and none can go away.
+fn asked(question: &[u8]) -> Result<OwnedFd, String> {
+    let in_words = |error: Errno| words(&error.into()).into_owned();
+    let pipe = Pipe::new().map_err(|error| error.to_string())?;
+    fcntl(&pipe.write, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(in_words)?;
+    match write(&pipe.write, question) {
+        Ok(octets) if octets == question.len() => Ok(pipe.read),
+        Ok(_) => Err("the question is too long for a pipe".to_owned()),
+        Err(error) => Err(in_words(error)),
+    }
+}
+
+/// A program that has been asked.
+struct Running {
+    pid: Pid,
+    ear: Option<OwnedFd>,
+    said: Vec<u8>,
+}
+
+impl Running {
+    fn wait(mut self, deadline: Instant) -> Result<Answer, String> {
+        let mut pause_milliseconds = 1;
+        loop {
+            match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {}
+                Ok(WaitStatus::Exited(_, code)) => {
+                    self.listen(0);
+                    return Ok(Answer { code, said: first_line(&self.said) });
+                }
+                Ok(WaitStatus::Signaled(_, signal, _)) => return Err(format!("it was killed by {signal}")),
+                Ok(_) => return Err("nobody can say how it ended".to_owned()),
+                Err(error) => return Err(words(&error.into()).into_owned()),
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.kill();
+                return Err("it has not answered in time".to_owned());
+            }
+            // A program that ends closes its output, which wakes us; only one that has closed it before is looked after.
+            let pause = if self.ear.is_some() { UNNOTICED_MILLISECONDS_MAX } else { pause_milliseconds };
+            self.listen(pause.min(milliseconds(left)));
+            if self.ear.is_none() {
+                pause_milliseconds = (pause_milliseconds * 2).min(UNNOTICED_MILLISECONDS_MAX);
+            }
+        }
+    }
+
+    /// Waits until the program says something or ends, and hears what there is to hear.
+    fn listen(&mut self, milliseconds: u16) {
+        let mut polled: Vec<PollFd<'_>> =
+            self.ear.iter().map(|ear| PollFd::new(ear.as_fd(), PollFlags::POLLIN)).collect();
+        let ready = poll(&mut polled, PollTimeout::from(milliseconds)).is_ok_and(|ready| ready > 0);
+        let Some(ear) = self.ear.as_ref().filter(|_| ready) else { return };
+        let mut chunk = [0; 1024];
+        match read(ear, &mut chunk) {
+            Err(Errno::EINTR) => {}
+            Ok(0) | Err(_) => self.ear = None,
+            Ok(octets) => {
+                let room = SAID_OCTETS_MAX.saturating_sub(self.said.len());
+                self.said.extend(chunk.iter().take(octets.min(room)));
+            }
+        }
+    }
+
+    fn kill(self) {
+        // Where the group is gone already there is nothing left to kill.
+        let _ = killpg(self.pid, Signal::SIGKILL);
+        while waitpid(self.pid, None) == Err(Errno::EINTR) {}
+    }
+}
+
+/// At least one, so that nobody polls without a pause.
+fn milliseconds(left: Duration) -> u16 {
+    u16::try_from(left.as_millis()).unwrap_or(u16::MAX).max(1)
+}
+
+fn first_line(said: &[u8]) -> String {
+    let line = said.trim_ascii_start().split(|octet| *octet == b'\n').next().unwrap_or_default();
+    String::from_utf8_lossy(line.trim_ascii_end()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, deadline: Duration) -> Result<Answer, String> {
+        let program = ["sh", "-c", script].map(|word| word.as_bytes().to_vec());
+        let environment = Environment::of_process();
+        ask(&program, &environment, b"joe@a.ex\0\0\0", Instant::now() + deadline)
+    }
+
+    #[test]
+    fn an_exit_code_is_an_answer_and_anything_else_is_none() {
+        let heard = "x".repeat(SAID_OCTETS_MAX);
+        let cases: [(&str, Result<(i32, &str), &str>); 9] = [
+            ("exit 0", Ok((0, ""))),
+            ("exit 7", Ok((7, ""))),
+            ("echo no database >&2; exit 111", Ok((111, "no database"))),
+            ("echo; echo said; echo more; exit 3", Ok((3, "said"))),
+            ("head -c 200000 /dev/zero | tr '\\0' x; exit 1", Ok((1, &heard))),
+            ("test \"$(tr '\\0' , <&3)\" = joe@a.ex,,,", Ok((0, ""))),
+            ("cat", Ok((0, ""))),
+            ("exec >&- 2>&-; sleep 0.01; exit 5", Ok((5, ""))),
+            ("kill -9 $$", Err("it was killed by SIGKILL")),
+        ];
+        for (script, expected) in cases {
+            let expected = expected.map(|(code, said)| Answer { code, said: said.to_owned() });
+            assert_eq!(shell(script, Duration::from_secs(20)), expected.map_err(str::to_owned), "{script}");
+        }
+    }
+
+    #[test]
+    fn what_a_program_leaves_running_is_not_waited_for() {
+        let answer = shell("sleep 600 & echo $!; exit 2", Duration::from_secs(20)).unwrap();
+        assert_eq!(answer.code, 2);
+        let left = Pid::from_raw(answer.said.parse().unwrap());
+        assert_eq!(nix::sys::signal::kill(left, Signal::SIGKILL), Ok(()), "it still runs, and holds the output open");
+    }
+
+    #[test]
+    fn a_program_that_does_not_answer_is_killed_with_what_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pids");
+        let script = format!("sleep 600 & echo $! $$ >{}; wait", path.display());
+        let mut started = Vec::new();
+        // A busy machine may need longer to start a program at all.
+        for milliseconds in [100, 1_000, 10_000] {
+            let said = shell(&script, Duration::from_millis(milliseconds));
+            assert_eq!(said, Err("it has not answered in time".to_owned()));
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            started = text.split_whitespace().map(str::to_owned).collect();
+            if started.len() == 2 {
+                break;
+            }
+        }
+        assert_eq!(started.len(), 2);
+        // Gone, or a zombie that its new parent has not asked for yet.
+        let is_gone = |pid: &String| {
+            std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |status| status.contains(") Z "))
+        };
+        let is_gone_soon = |pid: &String| {
+            (0..1_000).any(|_| {
+                std::thread::sleep(Duration::from_millis(1));
+                is_gone(pid)
+            })
+        };
+        assert!(started.iter().all(is_gone_soon), "{started:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_says_why() {
+        let later = Instant::now() + Duration::from_secs(20);
+        let ask = |program: &str, question: &[u8], deadline: Instant| {
+            ask(&[program.as_bytes().to_vec()], &Environment::default(), question, deadline).unwrap_err()
+        };
+        assert_eq!(ask("/nonexistent/program", b"", later), "file does not exist");
+        assert_eq!(ask("a\0b", b"", later), "its command line contains a NUL");
+        assert_eq!(ask("true", &vec![0; 1 << 21], later), "the question is too long for a pipe");
+        assert_eq!(ask("true", b"", Instant::now()), "there is no time left to ask it");
+    }
+}
