@@ -246,7 +246,9 @@ impl<'a> World<'a> {
     }
 
     fn judge(&self, session: &[Case], replies: Vec<String>, log: &str) -> Result<(), String> {
-        let mut reasons = log.lines().filter_map(|line| line.rsplit_once(" reason=")).map(|(_, reason)| reason);
+        // Not the lines that tell what became of a message.
+        let decisions = log.lines().filter(|line| !line.contains("  HELO <"));
+        let mut reasons = decisions.filter_map(|line| line.rsplit_once(" reason=")).map(|(_, reason)| reason);
         for (case, reply) in session.iter().zip(replies) {
             let reason = if case.reason == "-" { "-" } else { reasons.next().unwrap_or("none in the log") };
             self.compare(case, &Decided { verdict: verdict(&reply)?, reason: reason.to_owned(), reply })?;

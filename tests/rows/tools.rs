@@ -169,7 +169,8 @@ pub fn s_21() {
 }
 
 pub fn i_14() {
-    let (_home, said) = convert("imail", "mode = localhosts\naccept = 192.0.2.\naccept = *.partner.ex\naccept = friend.ex\n");
+    let (_home, said) =
+        convert("imail", "mode = localhosts\naccept = 192.0.2.\naccept = *.partner.ex\naccept = friend.ex\n");
     let (lines, comments) = lines_and_comments(&said);
     assert!(lines.iter().any(|line| line.contains("friend.ex")), "{said}");
     for line in ["192.0.2.", "*.partner.ex"] {
