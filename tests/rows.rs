@@ -46,6 +46,8 @@
 #![allow(clippy::disallowed_methods, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 #![allow(missing_docs)]
 
+#[path = "rows/client.rs"]
+mod client;
 #[path = "support/dns.rs"]
 mod dns;
 #[path = "support/home.rs"]
@@ -63,6 +65,8 @@ mod support;
 mod table;
 #[path = "rows/tools.rs"]
 mod tools;
+#[path = "rows/turn.rs"]
+mod turn;
 
 /// The files, with the names of their systems.
 const FILES: &[(&str, &str)] = &[

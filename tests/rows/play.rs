@@ -6,15 +6,16 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fmt, fs};
 
-use regex_lite::Regex;
 use serde_json::Value;
 
+use crate::client::{HELO, USER, talk};
 use crate::dns::DnsServer;
 use crate::home::Home;
-use crate::notation::{Block, Case, EACH, Row, Verdict};
+use crate::notation::{Case, EACH, Row, Verdict};
 use crate::smtp::Smtp;
 use crate::support::program;
 use crate::tools::input;
+use crate::turn::{Turn, turns};
 
 /// What was decided: the verdict, the reason, and the last line of the reply.
 struct Decided {
@@ -27,14 +28,6 @@ impl fmt::Display for Decided {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {}  {}", self.verdict, self.reason, self.reply)
     }
-}
-
-/// One turn of a block: the lines that are tried now.
-struct Turn<'a> {
-    block: &'a Block,
-    each: Option<&'a str>,
-    /// The order of the lines of the file in any order: what stands where.
-    order: Vec<usize>,
 }
 
 /// A prepared turn.
@@ -79,60 +72,6 @@ pub fn play(row: &Row) -> Vec<String> {
 struct Failure {
     is_marked: bool,
     text: String,
-}
-
-fn turns(block: &Block) -> Vec<Turn<'_>> {
-    let each: Vec<Option<&str>> = match block.each.is_empty() {
-        true => vec![None],
-        false => block.each.iter().map(|line| Some(line.as_str())).collect(),
-    };
-    let file = block.any_order.as_ref().and_then(|name| block.control.iter().find(|(known, _)| known == name));
-    let orders = orders(file.map_or(0, |(_, lines)| lines.len()));
-    let turn = |each| orders.iter().map(move |order| Turn { block, each, order: order.clone() });
-    each.into_iter().flat_map(turn).collect()
-}
-
-/// All orders of so many things; one empty order of none.
-fn orders(count: usize) -> Vec<Vec<usize>> {
-    let mut orders = vec![Vec::new()];
-    for thing in 0..count {
-        let with = |order: Vec<usize>| {
-            (0..=order.len()).map(move |at| [&order[..at], &[thing], &order[at..]].concat()).collect::<Vec<_>>()
-        };
-        orders = orders.into_iter().flat_map(with).collect();
-    }
-    orders
-}
-
-impl Turn<'_> {
-    fn lines(&self, name: &str, lines: &[String]) -> String {
-        let of_turn =
-            |line: &String| if line == EACH { self.each.unwrap_or_default().to_owned() } else { line.clone() };
-        let lines: Vec<String> = match self.block.any_order.as_deref() == Some(name) {
-            true => self.order.iter().map(|at| of_turn(&lines[*at])).collect(),
-            false => lines.iter().map(of_turn).collect(),
-        };
-        lines.iter().map(|line| format!("{line}\n")).collect()
-    }
-
-    /// The reason with the number that its line has in this order.
-    fn reason(&self, written: &str) -> String {
-        let Some((file, number)) = written.split_once(':') else { return written.to_owned() };
-        match (self.block.any_order.as_deref() == Some(file), number.parse::<usize>()) {
-            (true, Ok(number)) => {
-                let at = self.order.iter().position(|line| line + 1 == number).unwrap();
-                format!("{file}:{}", at + 1)
-            }
-            (true, Err(_)) | (false, _) => written.to_owned(),
-        }
-    }
-
-    /// A regular expression for a line of the log: `*` is any text, `<each>` the line of this turn.
-    fn pattern(&self, text: &str) -> Regex {
-        let text = text.replace(EACH, self.each.unwrap_or_default());
-        Regex::new(&format!("^qmail-smtpd: pid \\d+( from \\S+)? {}$", regex_lite::escape(&text).replace(r"\*", ".*")))
-            .unwrap()
-    }
 }
 
 impl<'a> World<'a> {
@@ -350,70 +289,6 @@ impl Dns {
         match self {
             Dns::Server(server) => server.address(),
             Dns::Silent(socket) => socket.local_addr().unwrap().to_string(),
-        }
-    }
-}
-
-/// What every client says of itself.
-const HELO: &str = "client.example";
-/// Who authenticates.
-const USER: &str = "joe@local.ex";
-
-/// Plays the client; for each case the last line of the reply that decides.
-fn talk(smtp: &Smtp, session: &[Case]) -> Result<Vec<String>, String> {
-    let greeting = reply(smtp)?;
-    if !greeting.starts_with('2') {
-        // Who goes on all the same is refused too.
-        must(smtp, &format!("MAIL FROM:<{}>", session[0].sender), "5")?;
-        return Ok(vec![greeting]);
-    }
-    let (mut authenticated, mut encrypted) = (false, false);
-    ask(smtp, &format!("EHLO {HELO}"))?;
-    let mut decided = Vec::new();
-    for case in session {
-        for command in &case.before {
-            must(smtp, command, "2")?;
-        }
-        if case.tls && !encrypted {
-            must(smtp, "STARTTLS", "220")?;
-            return Err("this client cannot speak TLS yet".to_owned());
-        }
-        if case.auth && !authenticated {
-            // NUL, user, NUL, password.
-            must(smtp, "AUTH PLAIN AGpvZUBsb2NhbC5leABzZWNyZXQ=", "235")?;
-        }
-        assert!(case.auth || !authenticated || case.tls, "{}: nobody loses AUTH but by STARTTLS", case.at);
-        (authenticated, encrypted) = (case.auth, case.tls);
-        let mut heard = ask(smtp, &format!("MAIL FROM:<{}>", case.sender))?;
-        if heard.starts_with('2') {
-            heard = ask(smtp, &format!("RCPT TO:<{}>", case.recipient))?;
-        }
-        decided.push(heard);
-        if !case.queued.is_empty() {
-            must(smtp, "DATA", "354")?;
-            must(smtp, "Subject: row\r\n\r\nHello.\r\n.", "250")?;
-        }
-    }
-    smtp.send("QUIT\r\n");
-    Ok(decided)
-}
-
-fn must(smtp: &Smtp, command: &str, code: &str) -> Result<(), String> {
-    let heard = ask(smtp, command)?;
-    if heard.starts_with(code) { Ok(()) } else { Err(format!("{command}: {heard}")) }
-}
-
-fn ask(smtp: &Smtp, command: &str) -> Result<String, String> {
-    smtp.send(format!("{command}\r\n"));
-    reply(smtp)
-}
-
-/// The last line of the next reply.
-fn reply(smtp: &Smtp) -> Result<String, String> {
-    loop {
-        let line = smtp.line().map_err(|error| format!("{error:?}"))?;
-        if line.as_bytes().get(3) != Some(&b'-') {
-            return Ok(line);
         }
     }
 }
