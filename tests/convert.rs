@@ -1,12 +1,24 @@
 //! What `postern convert` makes of other systems' configurations decides as they did, row by row.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
+#[path = "support/dns.rs"]
+mod dns;
 mod support;
 
 #[path = "convert/frame.rs"]
 mod frame;
 #[path = "convert/imail.rs"]
 mod imail;
+#[path = "convert/mac.rs"]
+mod mac;
+#[path = "convert/openvms.rs"]
+mod openvms;
+#[path = "convert/postfix.rs"]
+mod postfix;
+#[path = "convert/session.rs"]
+mod session;
+#[path = "convert/spamdyke.rs"]
+mod spamdyke;
 #[path = "convert/sun.rs"]
 mod sun;
 
@@ -94,6 +106,25 @@ impl Converted {
         cdb.display().to_string()
     }
 
+    fn control(&self) -> String {
+        self.home.path().join("control").display().to_string()
+    }
+
+    /// What the rule of tcp.smtp for this client sets, as tcpserver would.
+    fn variables(&self, ip: &str) -> Vec<(String, String)> {
+        if !self.home.path().join("control/tcp.smtp").is_file() {
+            return Vec::new();
+        }
+        let mut command = Command::new(program("tcprulescheck"));
+        let output = command.arg(self.rules()).env_clear().env("TCPREMOTEIP", ip).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let assignment = |line: &str| {
+            let (name, value) = line.strip_prefix("set environment variable ")?.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        };
+        text.lines().filter_map(assignment).collect()
+    }
+
     #[track_caller]
     fn accepts(&self, client: &Client<'_>) {
         let answer = self.asks(client);
@@ -134,4 +165,15 @@ enum Answer {
     Temp(String),
     /// A rule of tcp.smtp closes the connection.
     NoConnection(String),
+}
+
+impl Answer {
+    /// Whether the recipient is accepted; none without a verdict.
+    fn accepted(&self) -> Option<bool> {
+        match self {
+            Answer::Accept(_) => Some(true),
+            Answer::Reject(_) => Some(false),
+            Answer::Temp(_) | Answer::NoConnection(_) => None,
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use clap::ValueEnum;
 
 mod clients;
+mod first_hit;
 mod imail;
 mod into;
 mod mac;

@@ -1,0 +1,549 @@
+//! Sun Messaging Server: the tables of its mappings file that decide who may relay.
+
+use std::collections::BTreeSet;
+
+use crate::client::network::Network;
+use crate::operator::convert::first_hit::{EVERYONE, FirstHit};
+use crate::operator::convert::{Conversion, NativeFile, set};
+use access::{Access, Client};
+use pattern::{Template, clients};
+use table::{Item, Table, tables};
+
+mod access;
+mod pattern;
+mod port;
+mod table;
+
+/// What the input looks like, for `postern convert --help`.
+pub(super) const FORM: &str = "\
+sun: the mappings file of Messaging Server. Read are INTERNAL_IP (becomes relayclients), FRIENDLY_IP (tcp.smtp), \
+ORIG_MAIL_ACCESS and ORIG_SEND_ACCESS (relaymailfrom, rcpthosts, relaytext) and PORT_ACCESS (tcp.smtp); other tables \
+whose names end in _IP or _ACCESS are reported. The name of a table begins in column one, an entry with a blank.
+
+    INTERNAL_IP
+
+      $(192.0.2.9/32)   $N
+      $(192.0.2.0/24)   $Y
+      127.0.0.1         $Y
+      *                 $NRelaying$ not$ permitted
+";
+
+/// Reads a mappings file.
+pub(super) fn read(text: &str, conversion: &mut Conversion) {
+    let tables = tables(text);
+    report_unread(&tables, conversion);
+    let mut texts = Texts::default();
+    let access = access::read(&tables, &mut texts, conversion);
+    let internal = client_list(&tables, "INTERNAL_IP", &mut texts, conversion);
+    let friendly = client_list(&tables, "FRIENDLY_IP", &mut texts, conversion);
+    let ports = port::read(&tables, conversion);
+    write_clients(&relaying(&internal, &access), conversion);
+    let rules = |network| {
+        let is_internal = internal.at(network).is_some_and(|hit| hit.grants);
+        if ports.refuses(network, is_internal) {
+            return Rule::Deny;
+        }
+        let may_relay = grants(&internal, &access, network);
+        let is_vetoed = access.clients.at(network).is_some_and(|client| matches!(client, Client::Vetoed { .. }));
+        if !may_relay && !is_vetoed && friendly.at(network).is_some_and(|hit| hit.grants) {
+            return Rule::Friendly;
+        }
+        let text_of_access = access.clients.at(network).map(Client::text);
+        let text_of = |list: &FirstHit<Hit>| list.at(network).map(|hit| hit.text.clone());
+        let texts_here = [text_of_access, text_of(&internal), text_of(&friendly)];
+        let text = texts_here.into_iter().flatten().find(|text| !text.is_empty()).unwrap_or_default();
+        let is_said = may_relay || text == texts.for_everyone;
+        Rule::Allow { text: if is_said { String::new() } else { text } }
+    };
+    let mut networks: BTreeSet<Network> = internal.iter().chain(friendly.iter()).map(|(network, _)| network).collect();
+    networks.extend(access.clients.iter().map(|(network, _)| network));
+    networks.extend(ports.networks());
+    write_rules(&networks, rules, conversion);
+    if !texts.for_everyone.is_empty() {
+        conversion.line(NativeFile::RelayText, texts.for_everyone);
+    }
+}
+
+/// What a table of clients answers.
+#[derive(Debug)]
+struct Hit {
+    grants: bool,
+    text: String,
+    line: usize,
+}
+
+/// The text of refusals; there is one for all clients.
+#[derive(Debug, Default)]
+struct Texts {
+    for_everyone: String,
+}
+
+impl Texts {
+    /// Takes the text of a line that refuses everyone; the first one counts.
+    fn add(&mut self, line: usize, text: &str, conversion: &mut Conversion) {
+        if self.for_everyone.is_empty() {
+            text.clone_into(&mut self.for_everyone);
+        } else if !text.is_empty() && text != self.for_everyone {
+            conversion.not_carried(line, text, "relaytext has one text, and an earlier line gave it");
+        }
+    }
+}
+
+/// Tables that may matter and are not read, and whatever stands outside of tables.
+fn report_unread(tables: &[Table], conversion: &mut Conversion) {
+    const READ: &[&str] = &["INTERNAL_IP", "FRIENDLY_IP", "ORIG_MAIL_ACCESS", "ORIG_SEND_ACCESS", "PORT_ACCESS"];
+    for table in tables {
+        let name = table.name.to_ascii_uppercase();
+        if READ.contains(&name.as_str()) {
+            continue;
+        }
+        if name.ends_with("_IP") || name.ends_with("_ACCESS") {
+            conversion.not_carried(table.line, &table.name, "this table is not read");
+        }
+        for item in &table.items {
+            match item {
+                Item::Break { line, text, why } => conversion.not_carried(*line, text, *why),
+                Item::Entry(entry) if name.is_empty() => {
+                    conversion.not_carried(entry.line, &entry.text, "an entry before the first table");
+                }
+                Item::Entry(_) => {}
+            }
+        }
+    }
+}
+
+/// The items of the tables of this name; there should be one such table.
+fn items<'t>(tables: &'t [Table], name: &str) -> impl Iterator<Item = &'t Item> {
+    tables.iter().filter(move |table| table.name.eq_ignore_ascii_case(name)).flat_map(|table| &table.items)
+}
+
+/// Reads a table whose patterns are addresses.
+///
+/// A line that cannot be read and might refuse someone casts doubt on every later one that grants.
+fn client_list(tables: &[Table], name: &str, texts: &mut Texts, conversion: &mut Conversion) -> FirstHit<Hit> {
+    let mut list = FirstHit::default();
+    let mut doubt = Doubt::default();
+    for item in items(tables, name) {
+        let entry = match item {
+            Item::Entry(entry) => entry,
+            Item::Break { line, text, why } => {
+                conversion.not_carried(*line, text, *why);
+                doubt.arises(*line);
+                continue;
+            }
+        };
+        let template = Template::parse(&entry.template).unwrap_or_else(|why| {
+            conversion.not_carried(entry.line, &entry.text, format!("{why}; these clients are refused"));
+            Template { grants: false, text: String::new() }
+        });
+        let networks = match clients(&entry.pattern) {
+            Ok(networks) => networks,
+            Err(why) => {
+                conversion.not_carried(entry.line, &entry.text, why);
+                if !template.grants {
+                    doubt.arises(entry.line);
+                }
+                continue;
+            }
+        };
+        if template.grants
+            && let Some(why) = doubt.why(conversion)
+        {
+            conversion.not_carried(entry.line, &entry.text, why);
+            continue;
+        }
+        let mut text = if template.grants { String::new() } else { template.text };
+        if networks == EVERYONE && !list.iter().any(|(network, _)| EVERYONE.contains(&network)) {
+            texts.add(entry.line, &std::mem::take(&mut text), conversion);
+        }
+        let mut alive = 0;
+        for network in networks {
+            alive +=
+                usize::from(list.add(network, Hit { grants: template.grants, text: text.clone(), line: entry.line }));
+        }
+        if alive == 0 {
+            let comment = format!("never decided, because an earlier line came first: {}", entry.text);
+            conversion.comment(NativeFile::RelayClients, comment);
+        }
+    }
+    list
+}
+
+/// That a line could not be read which may have refused what later lines grant.
+#[derive(Debug, Default)]
+struct Doubt {
+    line: Option<usize>,
+}
+
+impl Doubt {
+    fn arises(&mut self, line: usize) {
+        self.line.get_or_insert(line);
+    }
+
+    fn why(&self, conversion: &Conversion) -> Option<String> {
+        let place = conversion.place(self.line?);
+        Some(format!("grants what {place} may refuse, which could not be read"))
+    }
+}
+
+/// Whether a client may relay whoever the sender is: ORIG_MAIL_ACCESS may say so or forbid it, else INTERNAL_IP says.
+fn grants(internal: &FirstHit<Hit>, access: &Access, network: Network) -> bool {
+    match access.clients.at(network) {
+        Some(Client::Granted { .. }) => true,
+        Some(Client::Vetoed { .. }) => false,
+        Some(Client::LeftToOthers { .. }) | None => internal.at(network).is_some_and(|hit| hit.grants),
+    }
+}
+
+/// Both lists as one. In either the most specific line decides, so their answers change only at the networks of either.
+fn relaying(internal: &FirstHit<Hit>, access: &Access) -> FirstHit<(usize, bool)> {
+    let mut both = FirstHit::default();
+    for (network, client) in access.clients.iter() {
+        both.put(network, (client.line(), grants(internal, access, network)));
+    }
+    for (network, hit) in internal.iter() {
+        both.put(network, (hit.line, grants(internal, access, network)));
+    }
+    both
+}
+
+/// relayclients, as far as a line changes what the wider one says; or relaylevel if everyone may relay.
+fn write_clients(relaying: &FirstHit<(usize, bool)>, conversion: &mut Conversion) {
+    let is_everyone = EVERYONE.iter().all(|network| relaying.at(*network).is_some_and(|(_, grants)| *grants));
+    if is_everyone && relaying.iter().all(|(_, (_, grants))| *grants) {
+        conversion.line(NativeFile::RelayLevel, "open");
+        return;
+    }
+    let mut lines: Vec<_> = relaying.iter().collect();
+    lines.sort_by_key(|(_, (line, _))| *line);
+    for (network, (_, grants)) in lines {
+        let without = relaying.above(network).is_some_and(|(_, grants)| *grants);
+        if *grants != without {
+            let sign = if *grants { "" } else { "!" };
+            conversion.line(NativeFile::RelayClients, format!("{sign}{network}"));
+        }
+    }
+}
+
+/// What tcp.smtp says about a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Rule {
+    Deny,
+    Friendly,
+    /// With the text of its refusals, if it has one of its own.
+    Allow {
+        text: String,
+    },
+}
+
+impl Rule {
+    fn shown(&self) -> String {
+        match self {
+            Rule::Deny => ":deny".to_owned(),
+            Rule::Friendly => format!(":allow{}{}", set("RELAYCLIENT", ""), set("RELAYCLASS", "friendly")),
+            Rule::Allow { text } if text.is_empty() => ":allow".to_owned(),
+            Rule::Allow { text } => format!(":allow{}", set("RELAYTEXT", text)),
+        }
+    }
+}
+
+/// tcp.smtp: a rule for each network, as far as it is not what the wider one says already. tcprules lets the most
+/// specific one decide.
+fn write_rules(networks: &BTreeSet<Network>, rule: impl Fn(Network) -> Rule, conversion: &mut Conversion) {
+    let otherwise = Rule::Allow { text: String::new() };
+    let mut written = FirstHit::default();
+    for network in networks {
+        let rule = rule(*network);
+        if *written.above(*network).unwrap_or(&otherwise) != rule {
+            written.put(*network, rule);
+        }
+    }
+    let [ipv4, ipv6] = EVERYONE.map(|network| written.at(network));
+    let everyone = ipv4.filter(|rule| ipv6 == Some(*rule));
+    for (network, rule) in written.iter() {
+        if everyone.is_none() || !EVERYONE.contains(&network) {
+            conversion.line(NativeFile::TcpSmtp, format!("{network}{}", rule.shown()));
+        }
+    }
+    if let Some(rule) = everyone {
+        conversion.line(NativeFile::TcpSmtp, rule.shown());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
+    use crate::client::line::Line;
+    use crate::operator::convert::{Conversion, Source, convert};
+
+    fn lines(conversion: &Conversion, file: &str) -> Vec<String> {
+        let text = conversion.files().find(|(name, _)| *name == file).map(|(_, text)| text).unwrap_or_default();
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    }
+
+    #[track_caller]
+    fn check(source: &str, expected: &[(&str, &[&str])]) {
+        let conversion = convert(Source::Sun, source.as_bytes());
+        let files: Vec<(&str, Vec<String>)> =
+            conversion.files().map(|(name, _)| (name, lines(&conversion, name))).collect();
+        let expected: Vec<(&str, Vec<String>)> =
+            expected.iter().map(|(name, lines)| (*name, lines.iter().map(|&line| line.to_owned()).collect())).collect();
+        assert_eq!(files, expected, "{conversion}");
+        assert!(conversion.is_complete(), "{conversion}");
+    }
+
+    /// What is granted, and what is said to be missing.
+    #[track_caller]
+    fn check_incomplete(source: &str, granted: &[&str], missing: &[&str]) {
+        let conversion = convert(Source::Sun, source.as_bytes());
+        let found: Vec<String> = conversion.files().flat_map(|(name, _)| lines(&conversion, name)).collect();
+        assert_eq!(found, granted, "{conversion}");
+        let remarks = conversion.remarks();
+        assert_eq!(remarks.lines().count(), 1 + 2 * missing.len(), "{remarks}");
+        for text in missing {
+            assert!(remarks.contains(text), "{text}: {remarks}");
+        }
+    }
+
+    #[test]
+    fn lists_of_clients_become_native_ones() {
+        check(
+            "INTERNAL_IP\n\n  $(192.0.2.9/32) $N\n  $(192.0.2.77/24) $Y\n  $<198.51.100.4/2> $y\n  ${2001:db8::1/32} $Y\n  127.0.0.1 $Y\n  * $N\n",
+            &[("relayclients", &["!192.0.2.9", "192.0.2.0/24", "198.51.100.4/30", "2001:db8::/32", "127.0.0.1"])],
+        );
+        // A dead line is no exception.
+        check("INTERNAL_IP\n\n  192.0.2.* $Y\n  192.0.2.9 $N\n", &[("relayclients", &["192.0.2.0/24"])]);
+        // Nor is one that nothing wider grants.
+        check("INTERNAL_IP\n\n  192.0.2.9 $N\n  127.0.0.1 $Y\n", &[("relayclients", &["127.0.0.1"])]);
+        check("internal_ip\n\n * $Y\n", &[("relaylevel", &["open"])]);
+        check("INTERNAL_IP\n\n 192.0.2.9 $N\n * $Y\n", &[("relayclients", &["!192.0.2.9", "0.0.0.0/0", "::/0"])]);
+        // What a wider line grants too needs no line of its own.
+        check("INTERNAL_IP\n\n 192.0.2.9 $Y\n 192.0.2.* $Y\n", &[("relayclients", &["192.0.2.0/24"])]);
+        check("CONVERSIONS\n\n  in-chan=* Yes\n", &[]);
+    }
+
+    #[test]
+    fn friendly_clients_and_texts_become_rules() {
+        check(
+            "INTERNAL_IP\n\n  192.0.2.9 $Y\n  198.51.100.* $NAsk$ Joe\n  * $NNo$ \"relaying\"\nFRIENDLY_IP\n\n  192.0.2.* $Y\n",
+            &[
+                ("relayclients", &["192.0.2.9"]),
+                ("relaytext", &["No \"relaying\""]),
+                (
+                    "tcp.smtp",
+                    &[
+                        "192.0.2.0/24:allow,RELAYCLIENT=\"\",RELAYCLASS=\"friendly\"",
+                        "192.0.2.9:allow",
+                        "198.51.100.0/24:allow,RELAYTEXT=\"Ask Joe\"",
+                    ],
+                ),
+            ],
+        );
+        check(
+            "PORT_ACCESS\n\n  TCP|*|25|192.0.2.9|* $Y\n  *|*|*|*|* $C$|INTERNAL_IP;$3|$Y$E\n  TCP|*|*|$(192.0.2.0/24)|* $N\n  * $YEXTERNAL\nINTERNAL_IP\n\n  192.0.2.7 $Y\n",
+            &[
+                ("relayclients", &["192.0.2.7"]),
+                ("tcp.smtp", &["192.0.2.0/24:deny", "192.0.2.7:allow", "192.0.2.9:allow"]),
+            ],
+        );
+        check("PORT_ACCESS\n\n  *|*|*|192.0.2.7|* $Y\n  * $N\n", &[("tcp.smtp", &["192.0.2.7:allow", ":deny"])]);
+    }
+
+    #[test]
+    fn access_tables_tie_senders_to_clients() {
+        check(
+            "ORIG_MAIL_ACCESS\n\n  TCP|*|25|$<192.0.2.0/8>|*|SMTP*|MAIL| \\\ntcp_local|*@Friendly.ex|tcp_local|* $Y\n  TCP|*|*|*|*|tcp_local|joe@partner.ex|tcp_local|* $Y\n  TCP|*|*|192.0.2.7|*|*|*|*|* $Y\n  TCP|*|*|*|*|tcp_local|*|tcp_local|* $NRelaying$ denied\n",
+            &[
+                ("relayclients", &["192.0.2.7"]),
+                ("relaymailfrom", &["@friendly.ex&192.0.2.0/24", "joe@partner.ex"]),
+                ("relaytext", &["Relaying denied"]),
+            ],
+        );
+        check(
+            "ORIG_SEND_ACCESS\n\n  tcp_intranet|*|*|* $Y\n  tcp_local|*|tcp_local|*@gw.ex $Y\n  tcp_local|*|tcp_local|*@*.gw.ex $Y\n  tcp_local|*|tcp_local|* $N\n",
+            &[("rcpthosts", &["gw.ex", ".gw.ex"])],
+        );
+        // A refusal for every channel takes internal clients along, one for strangers does not.
+        let internal = "INTERNAL_IP\n\n  192.0.2.* $Y\n";
+        let access = |channel| format!("{internal}ORIG_MAIL_ACCESS\n\n  TCP|*|*|192.0.2.9|*|{channel}|*|*|* $N\n");
+        check(&access("*"), &[("relayclients", &["192.0.2.0/24", "!192.0.2.9"])]);
+        let access = format!("{internal}ORIG_MAIL_ACCESS\n\n  TCP|*|*|192.0.2.9|*|tcp_local|*|tcp_local|* $N\n");
+        check(&access, &[("relayclients", &["192.0.2.0/24"])]);
+    }
+
+    #[test]
+    fn what_may_be_refused_is_not_granted() {
+        let table = |lines: &str| format!("INTERNAL_IP\n\n{lines}");
+        check_incomplete(&table("  1*.0.2.1 $N\n  192.0.2.* $Y\n"), &[], &["wildcards", "line 3 may refuse"]);
+        check_incomplete(&table("  1*.0.2.1 $Y\n  192.0.2.* $Y\n"), &["192.0.2.0/24"], &["wildcards"]);
+        check_incomplete(&table("  192.0.2.9 $C$Y\n  192.0.2.* $Y\n"), &["!192.0.2.9", "192.0.2.0/24"], &["flag $C"]);
+        check_incomplete(
+            &table("  1.1.1.1 $Y\n192.0.2.9 $N\n  192.0.2.* $Y\n"),
+            &["1.1.1.1"],
+            &["begin with a blank", "line 4 may"],
+        );
+        check_incomplete(
+            &table("  1.1.1.1 $Y\n\n  192.0.2.* $Y\n"),
+            &["1.1.1.1"],
+            &["behind a blank line", "line 5 may"],
+        );
+        check_incomplete("</etc/internal\nETRN_ACCESS\n\n * $N\n", &[], &["included", "not read"]);
+        let access = |lines: &str| format!("ORIG_MAIL_ACCESS\n\n{lines}");
+        for (lines, missing) in [
+            ("TCP|*|587|192.0.2.0|*|*|*@a.ex|*|* $Y", "port 587"),
+            ("TCP|203.0.113.1|*|192.0.2.0|*|*|*@a.ex|*|* $Y", "one address of this server"),
+            ("TCP|*|*|*|*|tcp_*|*|*|* $Y", "everyone"),
+            ("TCP|*|*|*|*|tcp_local|*@*.a.ex|tcp_local|* $Y", "subdomains"),
+            ("TCP|*|*|*|*|tcp_local|*@a.ex|tcp_local|*@b.ex $Y", "together"),
+            ("TCP|*|*|1.1.1.1|*|tcp_local|*|tcp_local|*@b.ex $Y", "every client"),
+            ("TCP|*|*|*|*|tcp_local|*|tcp_local|x@b.ex $Y", "not addresses"),
+            ("TCP|*|*|*|*|tcp_local|a&b@a.ex|tcp_local|* $Y", "neither user@domain"),
+            ("TCP|*|*|*|*|tcp_l%%%%|*|*|* $Y", "channels named"),
+            ("*|*|*|*|*|* $Y", "nor channel|from"),
+        ] {
+            check_incomplete(&access(&format!("  {lines}\n")), &[], &[missing]);
+        }
+        let earlier = "  TCP|*|*|192.0.2.9|*|tcp_local|*|tcp_local|* $N\n";
+        check_incomplete(
+            &access(&format!("{earlier}  TCP|*|*|192.0.2.*|*|*|*@a.ex|*|* $Y\n")),
+            &[],
+            &["line 3 refuses"],
+        );
+        let elsewhere = "ORIG_SEND_ACCESS\n\n  tcp_local|joe@a.ex|tcp_local|* $N\n";
+        check_incomplete(
+            &access(&format!("  TCP|*|*|192.0.2.1|*|*|*@a.ex|*|* $Y\n{elsewhere}")),
+            &[],
+            &["line 6 refuses"],
+        );
+    }
+
+    /// A table of Sun's as data: which clients, and whether granted.
+    #[derive(Debug, Clone)]
+    struct Row {
+        pattern: String,
+        holds: fn(&str, IpAddr) -> bool,
+        grants: bool,
+    }
+
+    /// `*` any run, `%` one character, as the text of an address is compared.
+    fn glob(pattern: &[u8], text: &[u8]) -> bool {
+        match (pattern, text) {
+            ([], []) => true,
+            ([b'*', rest @ ..], _) => (0..=text.len()).any(|end| glob(rest, &text[end..])),
+            ([b'%', rest @ ..], [_, text @ ..]) => glob(rest, text),
+            ([wanted, rest @ ..], [found, text @ ..]) => wanted == found && glob(rest, text),
+            _ => false,
+        }
+    }
+
+    fn by_text(pattern: &str, ip: IpAddr) -> bool {
+        glob(pattern.as_bytes(), ip.to_string().as_bytes())
+    }
+
+    /// `$(address/n)` and `${address/n}`: the first n bits count; `$<address/n>`: the last n do not.
+    fn by_bits(pattern: &str, ip: IpAddr) -> bool {
+        let (address, bits) = pattern[2..pattern.len() - 1].split_once('/').unwrap();
+        let bits: u32 = bits.parse().unwrap();
+        match (address.parse().unwrap(), ip) {
+            (IpAddr::V4(address), IpAddr::V4(ip)) => {
+                let ignored = if pattern.starts_with("$<") { bits } else { 32 - bits };
+                (u64::from(address.to_bits()) >> ignored) == (u64::from(ip.to_bits()) >> ignored)
+            }
+            (IpAddr::V6(address), IpAddr::V6(ip)) => {
+                bits == 0 || (address.to_bits() >> (128 - bits)) == (ip.to_bits() >> (128 - bits))
+            }
+            _ => false,
+        }
+    }
+
+    fn client() -> impl Strategy<Value = IpAddr> {
+        let ipv4 = (8u8..12, 0u8..2, 0u8..13, prop::sample::select(&[0u8, 1, 7, 9, 10, 11, 19, 99, 100, 255][..]));
+        let ipv6 = (any::<bool>(), 0u16..4)
+            .prop_map(|(high, low)| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, u16::from(high) << 15, 0, 0, 0, 0, low)));
+        prop_oneof![4 => ipv4.prop_map(|(a, b, c, d)| IpAddr::V4(Ipv4Addr::new(a, b, c, d))), 1 => ipv6]
+    }
+
+    fn row() -> impl Strategy<Value = Row> {
+        const GLOBS: &[&str] =
+            &["*", "10.*", "1%.0.*", "10.0.%.*", "10.*.1.1%", "8.0.1%.*", "1*.0.1.1", "*.9", "9.0.1.%%"];
+        let pattern = prop_oneof![
+            (client(), 0u8..=128, any::<bool>()).prop_map(|(ip, bits, last)| match ip {
+                IpAddr::V4(ip) if last => (format!("$<{ip}/{}>", bits % 33), by_bits as fn(&str, IpAddr) -> bool),
+                IpAddr::V4(ip) => (format!("$({ip}/{})", bits % 33), by_bits as _),
+                IpAddr::V6(ip) => (format!("${{{ip}/{bits}}}"), by_bits as _),
+            }),
+            client().prop_map(|ip| (ip.to_string(), by_text as _)),
+            prop::sample::select(GLOBS).prop_map(|glob| (glob.to_owned(), by_text as _)),
+        ];
+        (pattern, any::<bool>()).prop_map(|((pattern, holds), grants)| Row { pattern, holds, grants })
+    }
+
+    fn first_hit(rows: &[Row], ip: IpAddr) -> Option<bool> {
+        rows.iter().find(|row| (row.holds)(&row.pattern, ip)).map(|row| row.grants)
+    }
+
+    fn table(name: &str, rows: &[Row], around: [&str; 2]) -> String {
+        let [before, behind] = around;
+        let flag = |row: &Row| if row.grants { "$Y" } else { "$N" };
+        let rows: String =
+            rows.iter().map(|row| format!("  {before}{}{behind}  {}\n", row.pattern, flag(row))).collect();
+        format!("{name}\n\n{rows}\n")
+    }
+
+    /// What smtpd and tcpserver make of the files: whether the client is let in, may relay, and in which class.
+    fn decided(conversion: &Conversion, ip: IpAddr) -> (bool, bool, bool) {
+        let is_open = lines(conversion, "relaylevel") == ["open"];
+        let mut best = None;
+        for text in lines(conversion, "relayclients") {
+            let line = Line::parse(text.as_bytes());
+            let length = line.pattern.unwrap().length_around(ip);
+            best = best.max(length.map(|length| (length, line.exception)));
+        }
+        let mut rule = (None, ":allow".to_owned());
+        for text in lines(conversion, "tcp.smtp") {
+            let (network, action) = text.split_at(text.rfind(":allow").or(text.rfind(":deny")).unwrap());
+            let length = match network {
+                "" => Some(0),
+                network => Line::parse(network.as_bytes()).pattern.unwrap().length_around(ip),
+            };
+            if length > rule.0 || (length.is_some() && length == rule.0 && !network.is_empty()) {
+                rule = (length, action.to_owned());
+            }
+        }
+        let is_friendly = rule.1.contains("RELAYCLASS=\"friendly\"");
+        let relays = is_open || is_friendly || best.is_some_and(|(_, exception)| !exception);
+        let is_let_in = !rule.1.starts_with(":deny");
+        (is_let_in, is_let_in && relays, is_let_in && is_friendly)
+    }
+
+    proptest! {
+        #[test]
+        fn the_files_decide_as_the_tables_did(
+            internal in prop::collection::vec(row(), 0..7),
+            friendly in prop::collection::vec(row(), 0..5),
+            ports in prop::collection::vec(row(), 0..4),
+            clients in prop::collection::vec(client(), 40),
+        ) {
+            let source = table("INTERNAL_IP", &internal, ["", ""])
+                + &table("FRIENDLY_IP", &friendly, ["", ""])
+                + &table("PORT_ACCESS", &ports, ["TCP|*|*|", "|*"]);
+            let conversion = convert(Source::Sun, source.as_bytes());
+            for ip in clients {
+                let is_internal = first_hit(&internal, ip) == Some(true);
+                let is_friendly = !is_internal && first_hit(&friendly, ip) == Some(true);
+                let is_let_in = first_hit(&ports, ip) != Some(false);
+                let expected = (is_let_in, is_let_in && (is_internal || is_friendly), is_let_in && is_friendly);
+                let found = decided(&conversion, ip);
+                if conversion.is_complete() {
+                    prop_assert_eq!(found, expected, "{} {}\n{}", ip, source, conversion);
+                } else {
+                    let would_relay = is_internal || is_friendly;
+                    prop_assert!(!found.1 || would_relay, "{} relays\n{}\n{}", ip, source, conversion);
+                }
+            }
+        }
+    }
+}
