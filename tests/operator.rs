@@ -187,6 +187,12 @@ fn lint_knows_the_rules_of_tcpserver() {
     assert!(open.status.code() == Some(2) && stdout(&open).contains("this is an open relay"), "{}", stdout(&open));
     let ignored = lint("10.:allow,BADIPCHECK=\"\"\n");
     assert!(ignored.status.code() == Some(1) && stdout(&ignored).contains("rule `10.`: BADIPCHECK is set and does"));
+    // A network is many keys and one finding.
+    let network = stdout(&lint("192.0.2.64/26:allow,BADIPCHECK=\"1\"\n10.:deny\n"));
+    assert!(
+        network.contains("rule `192.0.2.64`: BADIPCHECK") && network.matches("BADIPCHECK").count() == 1,
+        "{network}"
+    );
 }
 
 #[test]

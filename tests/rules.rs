@@ -97,12 +97,26 @@ fn mistakes_are_named() {
         ("127.:allow,!A=\"x\"", "takes no value: write !A"),
         ("127.0.0.a-b:allow", "no numbers"),
         ("127.0.0.5-3:allow", "the range 5 to 3 in \"127.0.0.5-3\" is empty"),
-        ("10.1.2.3/8:allow", "did you mean 10.0.0.0/8 or a single address?"),
-        ("10.0.0.0/33:allow", "no prefix length from 0 to 32"),
-        ("10.0.0.0/x:allow", "no prefix length from 0 to 32"),
+        ("10.1.2.3/8:allow", "did you mean 10.0.0.0/8?"),
+        ("10.0.0.0/33:allow", "a number from 0 to 32"),
+        ("10.0.0.0/x:allow", "no address, network or name"),
         ("joe@10.0.0.1/8:allow", "did you mean 10.0.0.0/8"),
-        ("10.0.0-1.1/24:allow", "did you mean 10.0.0.0/24"),
-        ("2001:db8::/32:deny", "is an IPv6 network"),
+        ("joe@10.0.0.0/8:allow", "behind info@ there are only whole addresses"),
+        ("10.0.0-1.1/24:allow", "a range of octets and a prefix length"),
+        ("192.168.43-40.*:allow", "the range is reversed; did you mean 40-43?"),
+        ("192.168.1-2.5-3:allow", "the range is reversed; did you mean 3-5?"),
+        ("11.22.33/24:allow", "did you mean 11.22.33.0/24?"),
+        ("010.0.0.0/8:allow", "a leading zero (010)"),
+        ("10.*.:allow", "did you mean 10.*.*.*?"),
+        ("$(10.0.0.0:allow", "write $(192.0.2.0/24)"),
+        ("*.example.org:allow", "did you mean =.example.org?"),
+        ("2001:db8::1/32:deny", "did you mean 2001:db8::/32?"),
+        ("[2001:db8::1]/32:deny", "did you mean 2001:db8::/32?"),
+        ("[2001:db8::/32:deny", "write [2001:db8::1]"),
+        ("${2001:db8::/129}:deny", "from 0 to 128"),
+        ("2000::/3:deny", "more than 4096 keys"),
+        ("::/0:deny", "::/0 has IPv4 clients in it"),
+        ("2001:db8::/32:dney", "\"dney\" is no instruction"),
         ("2001:db8::g:deny", "is no IPv6 address"),
         ("2001:db8::1:dney", "\"dney\" is no instruction"),
         ("10::deny", "is no IPv6 address"),
@@ -299,14 +313,15 @@ fn the_stock_tools_agree() {
             let arguments = ["rules.cdb", "rules.tmp"];
             let stocks = run_program(Path::new(STOCK_TCPRULES), stock.path(), &arguments, &[], input(rules.as_bytes()));
             let said = String::from_utf8_lossy(&our.stderr).into_owned();
-            let decided = said.contains("is empty: write the lower")
-                || said.contains("no prefix length")
-                || said.contains("did you mean")
-                || rules.contains(",!");
+            // D37 and D41.
+            let network = rules.lines().any(is_network);
+            let decided = said.contains("is empty: write the lower") || network || rules.contains(",!");
             match (our.status.code(), stocks.status.code()) {
                 (Some(0), Some(0)) if !rules.contains(",!") => {
                     let cdb = |dir: &Path| fs::read(dir.join("rules.cdb")).unwrap();
-                    prop_assert_eq!(cdb(ours.path()), cdb(stock.path()));
+                    if !network {
+                        prop_assert_eq!(cdb(ours.path()), cdb(stock.path()));
+                    }
                     same_answers(ours.path())?;
                     same.set(same.get() + 1);
                 }
@@ -328,6 +343,13 @@ fn the_stock_tools_agree() {
     let (same, refused_by_both) = (same.get(), refused_by_both.get());
     assert!(same > 20 && refused_by_both > 20, "{same} {refused_by_both}");
     println!("{same} random files gave the same cdb as the stock tool, {refused_by_both} were refused by both");
+}
+
+/// Whether the address of a line, without `=`, has a prefix length or two ranges.
+fn is_network(line: &str) -> bool {
+    let address = line.split(':').next().unwrap();
+    let client = address.rsplit('@').next().unwrap();
+    !address.contains('=') && (client.contains('/') || client.matches('-').count() > 1)
 }
 
 /// Both readers give the same answers about some clients.

@@ -56,6 +56,8 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("D38", "tests/tools.rs"),
     ("D39", "tests/hostile/limits.rs"),
     ("D40", "tests/live/socket.rs"),
+    ("D41", "tests/tools/differ.rs"),
+    ("D49", "tests/client_lists.rs"),
 ];
 
 /// Each numbered difference stands in README and in a transcript or another test; no other number is used.

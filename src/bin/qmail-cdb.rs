@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     let form = match keys {
         Keys::Entry if args.clients || is_list(&environment, &name, &CLIENT_LISTS) => Form::Clients,
         Keys::Entry if is_list(&environment, &name, &SENDER_LISTS) => Form::Keys(Keys::Sender),
-        keys => Form::Keys(keys),
+        Keys::Entry | Keys::ColonEntry | Keys::Sender => Form::Keys(keys),
     };
     if form == Form::Clients && args.rename {
         return permanent(&[b"qmail-cdb: fatal: -m: a compiled list of clients is used only beside its text"]);

@@ -1,6 +1,8 @@
 //! Why a `tcprules` line cannot be read, or will hardly do what its author wants, in words an operator can act on.
 
-use std::{fmt, net::Ipv4Addr};
+use std::fmt;
+
+use crate::client::{fault::Fault, key, network::Network};
 
 /// Why a line with a colon is no rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +31,12 @@ pub enum Cause {
     RangeWithoutNumbers(String),
     /// A range from a higher to a lower number, or beyond 255.
     EmptyRange(String, u64, u64),
-    /// A slash without a number from 0 to 32.
-    PrefixLength(String),
-    /// The address of a network is not its first one.
-    HostBits(String, Ipv4Addr, u32),
-    /// An IPv6 network.
-    Ipv6Network(String),
+    /// A malformed network or range of octets.
+    Pattern(Fault),
+    /// A network or range of octets that stands for more keys than [`key::PREFIXES_MAX`].
+    TooManyKeys,
+    /// An IPv6 network that has the IPv4-mapped addresses in it.
+    HoldsMapped(Network),
     /// More than one colon before the instruction, but no IPv6 address.
     NotIpv6(String),
     /// Something that only a strict run refuses.
@@ -46,8 +48,17 @@ pub enum Cause {
 pub enum Doubt {
     /// A line without a colon: ignored.
     NoColon,
-    /// An IPv4 network: a key that no program asks for.
-    Network(Vec<u8>),
+    /// Every IPv4 client, and no IPv6 client.
+    AllOfIpv4,
+    /// An IPv6 network whose clients cannot all be told by cutting their text back at colons.
+    Zeros {
+        /// The network.
+        network: Network,
+        /// One whose clients can be told.
+        wider: Network,
+    },
+    /// `@name` or `=me`: what means addresses in other lists is a key as it stands here.
+    NotLookedUp(Vec<u8>),
     /// Blanks or bytes above 127 in an address: a key that no client matches.
     OddAddress(Vec<u8>),
     /// A variable whose name no program asks for.
@@ -91,18 +102,6 @@ impl Cause {
 
     pub(super) fn empty_range(address: &[u8], low: u64, high: u64) -> Cause {
         Cause::EmptyRange(shown(address), low, high)
-    }
-
-    pub(super) fn prefix_length(network: &[u8]) -> Cause {
-        Cause::PrefixLength(shown(network))
-    }
-
-    pub(super) fn host_bits(network: &[u8], first: Ipv4Addr, prefix: u32) -> Cause {
-        Cause::HostBits(shown(network), first, prefix)
-    }
-
-    pub(super) fn ipv6_network(address: &[u8]) -> Cause {
-        Cause::Ipv6Network(shown(address))
     }
 
     pub(super) fn not_ipv6(address: &[u8]) -> Cause {
@@ -166,16 +165,17 @@ impl fmt::Display for Cause {
                 write!(out, "the range {low} to {high} in \"{address}\" is empty: write the lower number first, ")?;
                 out.write_str("none above 255")
             }
-            Cause::PrefixLength(network) => {
-                write!(out, "\"{network}\" has no prefix length from 0 to 32 after its slash")
-            }
-            Cause::HostBits(network, first, prefix) => {
-                write!(out, "\"{network}\" is no network: did you mean {first}/{prefix} or a single address?")
-            }
-            Cause::Ipv6Network(address) => write!(
+            Cause::Pattern(fault) => fault.fmt(out),
+            Cause::TooManyKeys => write!(
                 out,
-                "\"{address}\" is an IPv6 network, which no key can say: write the addresses one by one, \
-                 or the groups they begin with, as in 2001:db8::deny"
+                "this would become more than {} keys: write longer prefixes; IPv4 networks become prefixes of whole octets, \
+                 IPv6 networks of whole groups, and behind info@ there are only whole addresses",
+                key::PREFIXES_MAX
+            ),
+            Cause::HoldsMapped(network) => write!(
+                out,
+                "{network} has IPv4 clients in it, as ::ffff:192.0.2.7: write longer prefixes, \
+                 or nothing in front of the colon for everybody"
             ),
             Cause::NotIpv6(address) => write!(
                 out,
@@ -194,11 +194,21 @@ impl fmt::Display for Doubt {
             Doubt::NoColon => out.write_str(
                 "a line without a colon is ignored: write address:allow or address:deny, or begin a comment with #",
             ),
-            Doubt::Network(key) => write!(
+            Doubt::AllOfIpv4 => out.write_str(
+                "every IPv4 client and no IPv6 client matches this: for everybody write nothing in front of the colon",
+            ),
+            Doubt::Zeros { network, wider } => write!(
                 out,
-                "no client ever matches the network \"{}\": write a prefix such as 192.0.2. or a range such as \
-                 192.0.2.0-63",
-                shown(key)
+                "a tcpserver that cuts addresses back at colons does not find {network} for a client whose address is \
+                 written with :: for zeros of the prefix: {wider} can be found"
+            ),
+            Doubt::NotLookedUp(text) if text.starts_with(b"=") => {
+                write!(out, "only a client whose name is \"me\" matches \"{}\": write the addresses", shown(text))
+            }
+            Doubt::NotLookedUp(text) => write!(
+                out,
+                "names are not looked up here, no client ever matches \"{}\": write its addresses, or = for a client's name",
+                shown(text)
             ),
             Doubt::OddAddress(key) => {
                 write!(out, "no client ever matches \"{}\": remove blanks and invisible bytes", shown(key))

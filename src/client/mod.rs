@@ -3,6 +3,7 @@
 pub mod address;
 pub mod cause;
 pub mod fault;
+pub mod key;
 pub mod line;
 pub mod network;
 pub mod pattern;

@@ -58,7 +58,8 @@ pub enum Change<'a> {
 ///
 /// Every line that the classic `tcprules` reads as a rule is read as the same rule, except ranges and networks that
 /// name nobody, and variables whose name begins with `!`. IPv6 addresses are an extension: for the classic tool the
-/// address ends at the first colon, and only when that makes no rule is a later colon tried.
+/// address ends at the first colon, and only when that makes no rule is a later colon tried. Networks and more than one
+/// range are an extension too (D41): for the classic tool they are keys that nobody asks for.
 pub fn parse(line: &[u8]) -> Result<Line<'_>, Cause> {
     let line = lines::trimmed(line);
     if matches!(line.first(), None | Some(b'#')) {
@@ -184,7 +185,9 @@ fn ipv6(line: &[u8]) -> Option<Result<(Address<'_>, Instruction<'_>), Cause>> {
 
 fn may_be_ipv6(address: &[u8]) -> bool {
     let address = address.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
-    address.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.' | b'/'))
+    address
+        .iter()
+        .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.' | b'/' | b'[' | b']' | b'$' | b'{' | b'}'))
 }
 
 /// What stands before and after the byte at `at`.
@@ -198,6 +201,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::client::key::PREFIXES_MAX;
 
     fn rule(line: &str) -> Rule<'_> {
         match parse(line.as_bytes()) {
@@ -240,12 +244,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(line in prop::collection::vec(prop::sample::select(&b":;,=!-./@ \"#allowdeny0129f\0\xe2\x80\x9d"[..]), 0..40)) {
+        fn any_bytes_are_read_or_refused(line in prop::collection::vec(prop::sample::select(&b":;,=!-./@*$(){}[] \"#allowdeny0129f\0\xe2\x80\x9d"[..]), 0..40)) {
             match parse(&line) {
                 Ok(Line::Rule(rule)) => {
                     let mut keys = 0;
-                    let counted = rule.address.keys(&mut Vec::new(), |_| { keys += 1; Ok::<_, ()>(()) });
-                    prop_assert!(counted.is_ok() && (1..=256).contains(&keys));
+                    let counted = rule.address.keys(&mut Vec::new(), |_, _| { keys += 1; Ok::<_, ()>(()) });
+                    // Each of the prefixes in up to four spellings, and for each of the networks a string of bits.
+                    prop_assert!(counted.is_ok() && (1..=5 * PREFIXES_MAX).contains(&keys));
                     prop_assert!(line.contains(&b':'));
                 }
                 Ok(Line::NoColon) => prop_assert!(!line.contains(&b':')),

@@ -1,6 +1,8 @@
 //! Rules as a whole: a file of them compiled into a cdb, and the one rule that is for a client.
 
 use std::{
+    cmp::Reverse,
+    collections::BTreeSet,
     io::{self, BufRead, Seek, Write},
     net::Ipv6Addr,
 };
@@ -47,6 +49,9 @@ pub enum CompileError {
 
 /// Adds the records of all rules in `input`, in order. The first line that is no rule ends it. `warn` is told the
 /// number and text of each line that is taken with a doubt.
+///
+/// D41: where networks become the same key, that of the longest prefix goes first, because readers use the first record. So
+/// keys that are longer than their network are held back until all others are written.
 pub fn compile<W: Write + Seek>(
     mut input: impl BufRead,
     manner: Manner,
@@ -54,7 +59,7 @@ pub fn compile<W: Write + Seek>(
     mut warn: impl FnMut(u64, &[u8], &Doubt),
 ) -> Result<(), CompileError> {
     let (mut line, mut key, mut value) = (Vec::new(), Vec::new(), Vec::new());
-    let mut number = 0;
+    let (mut number, mut held) = (0, Vec::new());
     while lines::next(&mut input, &mut line).map_err(CompileError::Read)? {
         number += 1;
         let wrong = |cause| CompileError::Line { number, line: line.clone(), cause };
@@ -73,10 +78,31 @@ pub fn compile<W: Write + Seek>(
         }
         if let Some(rule) = rule {
             rule.write_value(&mut value);
-            rule.address.keys(&mut key, |key| maker.add(key, &value)).map_err(CompileError::Make)?;
+            let mut slacks = BTreeSet::new();
+            let each = |key: &[u8], slack| match slack {
+                0 => maker.add(key, &value),
+                1.. => {
+                    slacks.insert(slack);
+                    Ok(())
+                }
+            };
+            rule.address.keys(&mut key, each).map_err(CompileError::Make)?;
+            held.extend(slacks.into_iter().map(|slack| (slack, line.clone())));
         }
     }
-    Ok(())
+    held.sort_by_key(|(slack, _)| *slack);
+    held.iter().try_for_each(|(slack, line)| add_held(*slack, line, maker)).map_err(CompileError::Make)
+}
+
+/// Adds those records of a line whose keys are so many bits longer than their network. Only lines are held, because their
+/// keys may be thousands of times as big.
+fn add_held<W: Write + Seek>(slack: u8, line: &[u8], maker: &mut Maker<W>) -> Result<(), MakeError> {
+    let Ok(Line::Rule(rule)) = rule::parse(line) else {
+        return Ok(());
+    };
+    let mut value = Vec::new();
+    rule.write_value(&mut value);
+    rule.address.keys(&mut Vec::new(), |key, bits| if bits == slack { maker.add(key, &value) } else { Ok(()) })
 }
 
 /// A client as tcpserver describes it.
@@ -94,7 +120,7 @@ impl Client<'_> {
     /// The keys that tcpserver asks for, in its order; the first that there is a rule for is used alone.
     ///
     /// An IPv6 address is also asked for in the other forms that a builder of rules may have written, and cut back at
-    /// colons as well as at dots.
+    /// colons as well as at dots, more groups first.
     pub fn keys(&self) -> Vec<Vec<u8>> {
         let forms = self.ip_forms();
         let name = self.host.map(|host| [b"=", host].concat());
@@ -103,12 +129,18 @@ impl Client<'_> {
             let known_as = forms.iter().chain(&name);
             keys.extend(known_as.map(|known_as| [info, b"@", known_as].concat()));
         }
-        keys.extend(forms.iter().cloned());
+        // What ends in `::` is what remains of many addresses: it waits for its turn among those.
+        keys.extend(forms.iter().filter(|form| forms.len() == 1 || !form.ends_with(b"::")).cloned());
         keys.extend(name);
-        for form in &forms {
-            let cuts = (0..form.len()).rev().filter(|at| matches!(form.get(*at), Some(b'.' | b':')));
-            keys.extend(cuts.filter_map(|at| form.get(..=at)).map(<[u8]>::to_vec));
+        let cuts = |form: &Vec<u8>| {
+            let at = (0..form.len()).rev().filter(|at| matches!(form.get(*at), Some(b'.' | b':')));
+            at.filter_map(|at| form.get(..=at)).map(<[u8]>::to_vec).collect::<Vec<_>>()
+        };
+        let mut prefixes: Vec<Vec<u8>> = forms.iter().flat_map(cuts).collect();
+        if forms.len() > 1 {
+            prefixes.sort_by_key(|prefix| Reverse(groups(prefix)));
         }
+        keys.extend(prefixes);
         if let Some(host) = self.host {
             let dots = memchr::memchr_iter(b'.', host);
             keys.extend(dots.filter_map(|at| host.get(at..)).map(|suffix| [b"=", suffix].concat()));
@@ -135,6 +167,13 @@ impl Client<'_> {
     pub fn rule(&self, cdb: &Cdb) -> Result<Option<Record>, CdbError> {
         cdb.first(self.keys(), VALUE_OCTETS_MAX)
     }
+}
+
+/// How many groups of an IPv6 address its beginning tells. `::` is two groups or more; a key that ends in it was written for
+/// no more than two zeros.
+fn groups(prefix: &[u8]) -> usize {
+    let compressed = prefix.windows(2).any(|pair| pair == b"::");
+    prefix.split(|byte| *byte == b':').filter(|group| !group.is_empty()).count() + if compressed { 2 } else { 0 }
 }
 
 /// One item of a rule's value.

@@ -95,8 +95,8 @@ impl<'s> MailFrom<'s> {
         let answer = match by_address {
             Ok(Answer::Yes(evidence)) => Ok(Answer::Yes(evidence)),
             otherwise => match self.by_condition(&lines, sender, sought, using, world)? {
-                Answer::No => otherwise,
-                answer => Ok(answer),
+                Answer::No | Answer::Absent => otherwise,
+                answer @ (Answer::Yes(_) | Answer::NeedsDns | Answer::Excepted(_)) => Ok(answer),
             },
         };
         match (answer, unreadable) {

@@ -67,9 +67,6 @@ impl<'a> SenderLine<'a> {
         };
         let (left, right) = entry.split_at(operator);
         let client = right.get(1..).unwrap_or_default();
-        if client.get(1..).is_some_and(|rest| rest.contains(&b'@')) {
-            return Self::Address; // `a&b@domain`: the `&` is in a local part.
-        }
         let malformed = |fault| Self::Malformed { exception: left.starts_with(b"!"), client, fault };
         let sender = match word(left) {
             Some(sender) => sender,
@@ -78,6 +75,7 @@ impl<'a> SenderLine<'a> {
                 Some(domain) if domain.iter().all(|byte| !byte.is_ascii_whitespace()) && !domain.is_empty() => {
                     return malformed(SenderFault::Wildcard);
                 }
+                // `a&b@domain`: the `&` is in a local part.
                 Some(_) | None => return Self::Address,
             },
         };
@@ -128,6 +126,7 @@ mod tests {
             ("*@*.d.ex&10.", false),
             ("=localhosts&x", false),
             ("@d.ex&", false),
+            ("@d.ex&1@0.0.0.0/8", false),
         ] {
             let line = SenderLine::parse(malformed.as_bytes());
             assert!(

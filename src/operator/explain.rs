@@ -50,7 +50,10 @@ pub fn explain(setup: &Setup, situation: &Situation) -> Vec<Step> {
         let mut asked = Vec::new();
         let turn = session.hear(&line, &mut |question: Question<'_>| {
             let answer = lookups.answer(question);
-            asked.push((question.source_name(), in_words(&answer)));
+            let told = (question.source_name(), in_words(&answer));
+            if !asked.contains(&told) {
+                asked.push(told);
+            }
             answer
         });
         let (step, ended) = step(&String::from_utf8_lossy(&printable(&line)), turn, asked);

@@ -108,7 +108,7 @@ fn refusal_line(sender: &[u8], recipient: &[u8], argument: &[u8], reason: &Reaso
             [b"Too many RECIPIENTS: MAIL from <", sender.as_slice(), b"> Last RCPT <", &last, b">"].concat()
         }
         _ => {
-            let unrelayed = matches!(reason, Reason::NoRelay | Reason::LookupFailed(_));
+            let unrelayed = matches!(reason, Reason::NoRelay | Reason::RelayLevel | Reason::LookupFailed(_));
             let what: &[u8] = if unrelayed { b"Invalid RELAY client" } else { b"Invalid RECIPIENT address" };
             [what, b": MAIL from <", &sender, b"> RCPT <", &recipient, b">"].concat()
         }

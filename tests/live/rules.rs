@@ -45,6 +45,31 @@ fn a_prefix_with_relayclient_lets_its_clients_relay() {
     assert_eq!(denied.reply(), "", "a denied client hears nothing");
 }
 
+/// and that a class of clients stands in no one's way.
+#[test]
+fn networks_are_understood_by_the_real_tcpserver() {
+    let home = home();
+    let rules = compile_rules(
+        home.path(),
+        "127.4.0.0/22:allow,RELAYCLIENT=\"\",RELAYCLASS=\"friendly\"\n127.5.0.64/26:deny\n127.6-7.1.*:deny\n:allow\n",
+    );
+    let server = TcpServer::start(&home, &rules, &[]);
+    for (from, expected) in [
+        ([127, 4, 0, 1], ACCEPT),
+        ([127, 4, 3, 255], ACCEPT),
+        ([127, 4, 4, 0], REJECT),
+        ([127, 5, 0, 63], REJECT),
+        ([127, 5, 0, 128], REJECT),
+        ([127, 7, 2, 1], REJECT),
+    ] {
+        assert_eq!(ask_to_relay(from, server.port), expected, "{from:?}");
+    }
+    for from in [[127, 5, 0, 64], [127, 5, 0, 127], [127, 6, 1, 9], [127, 7, 1, 9]] {
+        let mut denied = Client::connect_from(Ipv4Addr::from(from), server.port);
+        assert_eq!(denied.reply(), "", "{from:?} is denied and hears nothing");
+    }
+}
+
 /// N-03: edited rules do nothing until they are rebuilt.
 #[test]
 fn rules_count_when_they_are_rebuilt() {

@@ -78,7 +78,8 @@ fn the_peer_of_descriptor_0_is_the_client() {
     assert_eq!(smtp.ask("QUIT"), "221 mx.test closing connection");
     let (code, log) = end(child);
     assert_eq!(code, Some(0));
-    let line = " from 127.0.0.1 Accepted RECIPIENT: MAIL from <a@b.c> RCPT <u@far.example> reason=relayclients:1";
+    let line =
+        " from 127.0.0.1 Accepted RECIPIENT: MAIL from <a@b.c> RCPT <u@far.example> helo=unknown reason=relayclients:1";
     assert!(log.contains(line), "{log}");
 }
 

@@ -104,9 +104,9 @@ impl World {
             entries.iter().zip(listed).any(|(entry, listed)| *listed && matches(entry))
         };
         match question {
-            Question::RelayClients => said("relayclients", &self.clients, |listed| *listed),
+            Question::RelayClients(_) => said("relayclients", &self.clients, |listed| *listed),
             Question::RelayDomains => said("relaydomains", &self.names, |listed| *listed),
-            Question::RelayMailFrom(sender) => {
+            Question::RelayMailFrom(sender, _) => {
                 let sender = String::from_utf8_lossy(sender).to_lowercase();
                 let matches = |entry: &str| sender == entry || (entry.starts_with('@') && sender.ends_with(entry));
                 said("relaymailfrom", &self.senders, |listed| lists(SENDERS, listed, &matches))
@@ -116,6 +116,7 @@ impl World {
                 let matches = |entry: &str| domain == entry || (entry.starts_with('.') && domain.ends_with(entry));
                 said("rcpthosts", &self.domains, |listed| lists(DOMAINS, listed, &matches))
             }
+            Question::RelayMx(_) => Ok(Answer::Absent),
             Question::OwnAddress(_) => Ok(Answer::No),
         }
     }
@@ -168,10 +169,12 @@ impl<T: Copy> List<T> {
 fn said<T>(file: &'static str, list: &List<T>, says_yes: impl Fn(&T) -> bool) -> Result<Answer, LookupFailed> {
     match list {
         List::Absent => Ok(Answer::Absent),
-        List::Broken => Err(LookupFailed::Unreadable { file, path: file.into(), error: "Is a directory".to_string() }),
+        List::Broken => {
+            Err(LookupFailed::Unreadable { file: file.into(), path: file.into(), error: "Is a directory".to_string() })
+        }
         List::Of(content) if says_yes(content) => {
             let suffix = if file.starts_with("relayc") || file.starts_with("relayd") { ".listed" } else { "" };
-            Ok(Answer::Yes(Evidence { file, line: Some(1), suffix: suffix.into() }))
+            Ok(Answer::Yes(Evidence { file: file.into(), line: Some(1), suffix: suffix.into() }))
         }
         List::Of(_) => Ok(Answer::No),
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use postern::client::Client;
 use postern::control::{Control, Setup};
 use postern::message::Flaw;
-use postern::policy::verdict::{Answer, Evidence, LookupFailed, Question};
+use postern::policy::verdict::{Answer, Evidence, LookupFailed, Question, Using};
 use postern::queue::status::QueueStatus;
 use postern::session::{Delivery, Outcome, Session, Then, Turn};
 use postern::smtp::command::Command;
@@ -76,6 +76,7 @@ fn setup(input: &mut Input<'_>) -> Setup {
         name: (more & 4 > 0).then(|| input.counted().to_vec()),
         info: (more & 4 > 0).then(|| input.counted().to_vec()),
         relay_suffix: (more & 8 > 0).then(|| b".relayed".to_vec()),
+        class: (more & 8 > 0).then(|| input.counted().to_vec()),
     };
     let mut setup = Setup::default();
     (setup.client, setup.control) = (client, control);
@@ -83,8 +84,8 @@ fn setup(input: &mut Input<'_>) -> Setup {
 }
 
 fn answer(octet: u8) -> Result<Answer, LookupFailed> {
-    let file = "a list";
-    match octet % 6 {
+    let file = std::borrow::Cow::Borrowed("a list");
+    match octet % 8 {
         0 | 1 => Ok(Answer::No),
         2 => Ok(Answer::Absent),
         3 => {
@@ -92,6 +93,8 @@ fn answer(octet: u8) -> Result<Answer, LookupFailed> {
             Ok(Answer::Yes(Evidence { file, line: Some(octet.into()), suffix }))
         }
         4 => Err(LookupFailed::BadEntry { file, line: 1, error: "no\nentry".to_string() }),
+        5 => Ok(Answer::NeedsDns),
+        6 => Ok(Answer::Excepted(Evidence { file, line: Some(octet.into()), suffix: b".excepted".to_vec() })),
         _ => Err(LookupFailed::Unreadable { file, path: "/a\nfile".into(), error: "broken".to_string() }),
     }
 }
@@ -145,8 +148,12 @@ impl Witness<'_> {
                 assert!(!self.setup.control.auth_all || variable.is_some(), "AUTH_ALL makes no domain our own");
             }
             Some((question, Ok(Answer::Yes(evidence)))) => {
-                let sender = format!("{:?}", Question::RelayMailFrom(&self.sender));
-                assert!(["RelayClients", "RelayDomains", &sender].contains(&question.as_str()), "{question}");
+                let both = [Using::Files, Using::Dns];
+                let mut may = both.map(|using| format!("{:?}", Question::RelayMailFrom(&self.sender, using))).to_vec();
+                may.extend(both.map(|using| format!("{:?}", Question::RelayClients(using))));
+                may.push(format!("{:?}", Question::RelayDomains));
+                may.extend(domain(&recipient).map(|domain| format!("{:?}", Question::RelayMx(domain))));
+                assert!(may.contains(question), "{question}");
                 stored.extend_from_slice(&evidence.suffix);
             }
             Some(_) | None => {
