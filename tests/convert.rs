@@ -71,7 +71,7 @@ impl Converted {
     #[track_caller]
     fn asks(&self, client: &Client<'_>) -> Answer {
         let control = self.home.path().join("control");
-        let mut arguments = vec!["explain".to_owned(), "--json".to_owned()];
+        let mut arguments = vec!["explain".to_owned()];
         let mut option = |name: &str, value: &str| arguments.extend([name.to_owned(), value.to_owned()]);
         option("--control", &control.display().to_string());
         option("--ip", client.ip);
@@ -168,6 +168,12 @@ enum Answer {
 }
 
 impl Answer {
+    /// What `postern explain` printed.
+    fn told(&self) -> &str {
+        let (Answer::Accept(told) | Answer::Reject(told) | Answer::Temp(told) | Answer::NoConnection(told)) = self;
+        told
+    }
+
     /// Whether the recipient is accepted; none without a verdict.
     fn accepted(&self) -> Option<bool> {
         match self {

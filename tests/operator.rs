@@ -210,7 +210,7 @@ fn explain_tells_file_and_line() {
     assert!(said.contains(&format!("reason: rcpthosts:2  ({place}/rcpthosts:2: local.ex)")), "{said}");
     let output = explain("198.51.100.1", &["x@far.ex", "y@local.ex"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stdout(&output).contains("asked relaymailfrom: no such file\n    reason: norelay"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("asked relaymx: no such file\n    reason: norelay"), "{}", stdout(&output));
     fs::remove_file(home.path().join("control/rcpthosts")).unwrap();
     let output = explain("198.51.100.1", &["x@far.ex"]);
     assert_eq!(output.status.code(), Some(111), "{}", stdout(&output));

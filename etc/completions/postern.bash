@@ -19,6 +19,9 @@ _postern() {
             postern,completions)
                 cmd="postern__subcmd__completions"
                 ;;
+            postern,convert)
+                cmd="postern__subcmd__convert"
+                ;;
             postern,explain)
                 cmd="postern__subcmd__explain"
                 ;;
@@ -36,6 +39,9 @@ _postern() {
                 ;;
             postern__subcmd__help,completions)
                 cmd="postern__subcmd__help__subcmd__completions"
+                ;;
+            postern__subcmd__help,convert)
+                cmd="postern__subcmd__help__subcmd__convert"
                 ;;
             postern__subcmd__help,explain)
                 cmd="postern__subcmd__help__subcmd__explain"
@@ -59,7 +65,7 @@ _postern() {
 
     case "${cmd}" in
         postern)
-            opts="-h -V --help --version settings explain lint completions generate help"
+            opts="-h -V --help --version settings explain lint convert completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -79,6 +85,28 @@ _postern() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__convert)
+            opts="-h --from --into --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -W "sun imail mac openvms postfix spamdyke" -- "${cur}"))
+                    return 0
+                    ;;
+                --into)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -147,7 +175,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help)
-            opts="settings explain lint completions generate help"
+            opts="settings explain lint convert completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -161,6 +189,20 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__convert)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::client::cause::shown;
 use crate::client::network::Network;
 
 /// What is wrong with a pattern, and what might have been meant.
@@ -56,25 +57,26 @@ pub enum Fault {
 impl Fault {
     /// For a text that has other characters than those of an IPv4 address, and no colon.
     pub(super) fn of_no_address(text: &[u8]) -> Self {
-        let shown = String::from_utf8_lossy(text).into_owned();
+        let text_shown = shown(text);
         if text.ends_with(b"\r") {
             return Self::CarriageReturn;
         }
-        if shown.contains(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) {
+        if text_shown.contains(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) {
             return Self::TypographicQuotes;
         }
         if text.iter().any(|byte| matches!(byte, b' ' | b'\t')) {
             return Self::Blank;
         }
-        if let Some(domain) = shown.strip_prefix('*').filter(|domain| domain.starts_with('.') && domain.len() > 1) {
+        if let Some(domain) = text_shown.strip_prefix('*').filter(|domain| domain.starts_with('.') && domain.len() > 1)
+        {
             return Self::Wildcard(domain.to_owned());
         }
         let is_name = text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
-        if is_name && text.iter().any(u8::is_ascii_alphabetic) { Self::BareName(shown) } else { Self::Unknown }
+        if is_name && text.iter().any(u8::is_ascii_alphabetic) { Self::BareName(text_shown) } else { Self::Unknown }
     }
 
     pub(super) fn no_final_dot(octets: &[u8]) -> Self {
-        let shown = String::from_utf8_lossy(octets);
+        let shown = shown(octets);
         if octets.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
             return Self::NoFinalDot(format!("{}.", shown.trim_end_matches('.')));
         }
@@ -88,7 +90,7 @@ impl Fault {
             .enumerate()
             .map(|(index, (low, _))| if index < parts { low.to_string() } else { "0".to_owned() })
             .collect();
-        Self::ShortNetwork(format!("{}/{}", octets.join("."), String::from_utf8_lossy(length)))
+        Self::ShortNetwork(format!("{}/{}", octets.join("."), shown(length)))
     }
 }
 

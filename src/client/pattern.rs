@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::client::cause::shown;
 use crate::client::fault::Fault;
 use crate::client::network::{Network, Octets};
 
@@ -229,7 +230,7 @@ fn ipv4(text: &[u8]) -> Result<Pattern<'_>, Fault> {
 }
 
 fn octet_range(part: &[u8]) -> Result<(u8, u8), Fault> {
-    let shown = || String::from_utf8_lossy(part).into_owned();
+    let shown = || shown(part);
     let number = |digits: &[u8]| match digits {
         [b'0', _, ..] => Err(Fault::LeadingZero(shown())),
         [b'0'..=b'9', ..] if digits.iter().all(u8::is_ascii_digit) => std::str::from_utf8(digits)

@@ -63,7 +63,13 @@ impl<'a> SenderLine<'a> {
     #[must_use]
     pub fn parse(entry: &'a [u8]) -> Self {
         let Some(operator) = memchr::memrchr(b'&', entry) else {
-            return word(entry).map_or(Self::Address, |sender| Self::Condition { sender, client: None });
+            return match word(entry) {
+                Some(sender) => Self::Condition { sender, client: None },
+                None if is_misspelt_word(entry) => {
+                    Self::Malformed { exception: false, client: b"", fault: SenderFault::Wildcard }
+                }
+                None => Self::Address,
+            };
         };
         let (left, right) = entry.split_at(operator);
         let client = right.get(1..).unwrap_or_default();
@@ -76,7 +82,8 @@ impl<'a> SenderLine<'a> {
                     return malformed(SenderFault::Wildcard);
                 }
                 // `a&b@domain`: the `&` is in a local part.
-                Some(_) | None => return Self::Address,
+                Some(_) | None if !is_misspelt_word(left) => return Self::Address,
+                Some(_) | None => return malformed(SenderFault::Wildcard),
             },
         };
         match Pattern::parse(client) {
@@ -92,6 +99,12 @@ fn word(text: &[u8]) -> Option<Sender<'static>> {
         b"=localusers" => Some(Sender::LocalUsers),
         _ => None,
     }
+}
+
+/// One of the words with something behind it, and no address either.
+fn is_misspelt_word(text: &[u8]) -> bool {
+    let behind = text.strip_prefix(b"=localhosts").or_else(|| text.strip_prefix(b"=localusers"));
+    behind.is_some_and(|behind| behind.starts_with(b"&") || !behind.contains(&b'@'))
 }
 
 fn is_domain(text: &[u8]) -> bool {
@@ -125,6 +138,8 @@ mod tests {
             ("!@d.ex&10.", true),
             ("*@*.d.ex&10.", false),
             ("=localhosts&x", false),
+            ("=localhosts&&10.", false),
+            ("=localusersx", false),
             ("@d.ex&", false),
             ("@d.ex&1@0.0.0.0/8", false),
         ] {

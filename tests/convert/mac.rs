@@ -69,7 +69,7 @@ fn m08_what_is_malformed_is_not_added() {
     for value in ["192.168.43-40.*", "192.168.300.*", "192.168.40", "192.168.40-.1", "192.168.41.0/21"] {
         let converted = node(&format!("{value}, 10.0.0.1"));
         assert_eq!(converted.code, Some(1));
-        assert!(converted.text.contains(&format!("#   line 2: {value}\n#     ")), "{}", converted.text);
+        assert!(converted.text.contains(&format!(":2: {value}\n#     ")), "{}", converted.text);
         check(&converted, &[("192.168.40.1", false), ("192.168.41.1", false), ("10.0.0.1", true)]);
     }
 }

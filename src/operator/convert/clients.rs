@@ -63,9 +63,12 @@ pub(super) fn decided<T, D: Copy + PartialEq>(
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::client::line::Line;
+    use crate::operator::convert::{Source, convert};
 
     #[test]
     fn names_and_mistyped_addresses_are_told_apart() {
@@ -95,7 +98,103 @@ mod tests {
         }
     }
 
+    /// What configurations are made of, good and bad.
+    const PARTS: &[&str] = &[
+        "\n",
+        "\n",
+        "\n",
+        " ",
+        " ",
+        ", ",
+        "!",
+        "(",
+        ")",
+        "{",
+        "}",
+        ":",
+        "=",
+        "$",
+        "/24",
+        "/33",
+        "-",
+        "*",
+        "#",
+        "<",
+        ">",
+        "%",
+        "192.0.2.7",
+        "192.0.2.0/24",
+        "192.0.2",
+        "10.",
+        "10.1-3.*.*",
+        "10.9-2.*.*",
+        "010.0.0.1",
+        "2001:db8::/32",
+        "[::1]",
+        "a.ex",
+        ".b.ex",
+        "c",
+        "1",
+        "0",
+        "on",
+        "OK",
+        "REJECT",
+        "DUNNO",
+        "open_relay_addr_flag 1\n",
+        "open_relay_addr_list ",
+        "smtp_plain_login_flag ",
+        "<key>open_relay_addr_flag</key><integer>1</integer>",
+        "<key>open_relay_addr_list</key>",
+        "<string>",
+        "</string>",
+        "Relay: on\n",
+        "Good-Clients: ",
+        "Bad-Clients: ",
+        "Relay-Zones: ",
+        "mynetworks = ",
+        "relay_domains = ",
+        "smtpd_relay_restrictions = ",
+        "permit_mynetworks",
+        "permit_mx_backup",
+        "check_client_access ",
+        "cidr:{{",
+        "}}",
+        "inline:{",
+        "reject_unauth_destination",
+        "permit_mx_backup_networks = ",
+        "$mynetworks",
+        "ip-relay-entry=",
+        "rdns-relay-entry=",
+        "relay-level=",
+        "local-domains-entry=",
+        "block-all",
+        "!!!",
+        "\u{201c}",
+        "\t",
+    ];
+
     proptest! {
+        #[test]
+        fn whatever_is_read_only_good_lines_are_written(parts in prop::collection::vec(prop::sample::select(PARTS), 0..40)) {
+            for from in [Source::Mac, Source::Openvms, Source::Postfix, Source::Spamdyke] {
+                let conversion = convert(from, parts.concat().as_bytes());
+                for (name, text) in conversion.files() {
+                    for line in text.lines().filter(|line| !line.starts_with('#')) {
+                        let client = Line::parse(line.as_bytes());
+                        let is_good = match name {
+                            "relayclients" | "relaymx" => client.pattern.is_ok() && client.suffix.is_empty(),
+                            "relaylevel" => line == "none" || line == "open",
+                            "rcpthosts" | "relaydomains" => is_name(line.strip_prefix('.').unwrap_or(line)),
+                            "tcp.smtp" => line.ends_with(":deny") || line.contains(":allow"),
+                            "relaytext" => true,
+                            _ => false,
+                        };
+                        prop_assert!(is_good, "{}: {}: {}", from.to_possible_value().unwrap().get_name(), name, line);
+                    }
+                }
+            }
+        }
+
         #[test]
         fn first_match_and_most_specific_decide_alike(
             rows in proptest::collection::vec((0u32..16, 0u8..5, any::<bool>()), 0..12),

@@ -38,10 +38,8 @@ pub fn write_into(conversion: &Conversion, directory: &Path) -> Result<Vec<PathB
                 // The first error is the one to tell.
                 let _ = fs::remove_file(path);
             }
-            return Err(match error.kind() {
-                io::ErrorKind::AlreadyExists => IntoError::Exists(path),
-                _ => IntoError::System(path, error),
-            });
+            let exists = error.kind() == io::ErrorKind::AlreadyExists;
+            return Err(if exists { IntoError::Exists(path) } else { IntoError::System(path, error) });
         }
     }
     Ok(written)

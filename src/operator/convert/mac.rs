@@ -6,9 +6,14 @@ use crate::operator::convert::{Conversion, NativeFile};
 
 /// What the input looks like, for `postern convert --help`.
 pub(super) const FORM: &str = "\
-mac: the values of the directory node: `open_relay_addr_flag 1`, `open_relay_addr_list (192.168.40.*, host.example)`,
-  `smtp_plain_login_flag 1`, `local_delivery_only 1`. A name and its value are parted by blanks, `:` or `=`. The list has its
-  values in one line, in parentheses over several lines, or each alone in the lines that follow. Or an XML property list.";
+mac: the values of the directory node. A name and its values are parted by blanks, `:` or `=`. A list has its values in \
+one line, in parentheses over several lines, or each alone in the lines that follow. Or an XML property list.
+
+    open_relay_addr_flag 1
+    open_relay_addr_list (192.168.40-43.*, 10.0.0.0/8, myserver.ex)
+    smtp_plain_login_flag 0
+    local_delivery_only 0
+";
 
 /// What the directory node says about relaying.
 #[derive(Default)]

@@ -166,10 +166,18 @@ pub fn convert_files(from: Source, files: &[(String, Vec<u8>)]) -> Conversion {
     conversion
 }
 
+/// What becomes of the files.
+const WHERE: &str = "\
+The control directory takes every file but tcp.smtp, which is for tcprules. Variables that every client must have are in \
+each of its rules, and in one for whoever has no other. rcpthosts has only what the configuration says: add the domains \
+that are served here.
+";
+
 /// What the input of each system looks like, for the manual.
 #[must_use]
 pub fn forms() -> String {
-    [sun::FORM, imail::FORM, mac::FORM, openvms::FORM, postfix::FORM, spamdyke::FORM].join("\n")
+    let forms = [sun::FORM, imail::FORM, mac::FORM, openvms::FORM, postfix::FORM, spamdyke::FORM];
+    format!("What FILE holds:\n\n{}\n{WHERE}", forms.join("\n"))
 }
 
 impl Conversion {
@@ -338,4 +346,53 @@ fn with_additions(rule: &str, additions: &[(String, String)]) -> String {
 /// Text on one line, whatever stood in it.
 fn one_line(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(conversion: &Conversion) -> Vec<(&'static str, String)> {
+        conversion.files().collect()
+    }
+
+    #[test]
+    fn every_rule_gets_the_variables_of_everyone() {
+        let mut conversion = Conversion::default();
+        conversion.line(NativeFile::TcpSmtp, "192.0.2.:allow,RELAYCLIENT=\"\"");
+        conversion.line(NativeFile::TcpSmtp, "192.0.3.:allow,REQUIREAUTH=\"0\"");
+        conversion.line(NativeFile::TcpSmtp, "192.0.4.:deny");
+        conversion.line(NativeFile::Variables, "REQUIREAUTH=1");
+        conversion.line(NativeFile::Variables, "RELAYTEXT=say \"hello\"");
+        let text = "192.0.2.:allow,RELAYCLIENT=\"\",REQUIREAUTH=\"1\",RELAYTEXT='say \"hello\"'\n\
+                    192.0.3.:allow,REQUIREAUTH=\"0\",RELAYTEXT='say \"hello\"'\n\
+                    192.0.4.:deny\n\
+                    :allow,REQUIREAUTH=\"1\",RELAYTEXT='say \"hello\"'\n";
+        assert_eq!(files(&conversion), [("tcp.smtp", text.to_owned())]);
+    }
+
+    #[test]
+    fn lines_are_what_the_file_reads() {
+        let mut conversion = Conversion::default();
+        conversion.comment(NativeFile::RelayLevel, "the\nlevel");
+        for level in ["none", "none"] {
+            conversion.line(NativeFile::RelayLevel, level);
+        }
+        conversion.comment(NativeFile::RelayMx, "nothing below");
+        assert!(conversion.is_complete());
+        assert_eq!(files(&conversion), [("relaylevel", "none\n# the level\n".to_owned())]);
+        assert_eq!(conversion.to_string(), "# relaylevel\nnone\n# the level\n\n# relaymx\n# nothing below\n\n");
+        for (file, line) in [
+            (NativeFile::RelayLevel, "open"),
+            (NativeFile::RcptHosts, "#local.ex"),
+            (NativeFile::RcptHosts, "a.ex\nb.ex"),
+            (NativeFile::RcptHosts, " a.ex"),
+            (NativeFile::RcptHosts, ""),
+        ] {
+            conversion.line(file, line);
+            assert!(!conversion.is_complete(), "{line}");
+            conversion.left.clear();
+        }
+        assert_eq!(files(&conversion).len(), 1);
+    }
 }

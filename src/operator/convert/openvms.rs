@@ -6,8 +6,14 @@ use crate::operator::convert::{Conversion, NativeFile};
 
 /// What the input looks like, for `postern convert --help`.
 pub(super) const FORM: &str = "\
-openvms: SMTP.CONFIG, a `Field: value` a line, `!` in column one for comments. The relay flag of the service is no field of
-  all versions: add `Relay: ON` or `Relay: OFF`, as SHOW CONFIGURATION SMTP tells (option RELAY or NORELAY).";
+openvms: SMTP.CONFIG, `!` in column one for comments. The relay flag of the service is no field of all versions: add \
+`Relay: ON` or `Relay: OFF`, as SHOW CONFIGURATION SMTP tells (option RELAY or NORELAY).
+
+    Relay: ON
+    Good-Clients: 192.0.2.0/24, 198.51.100.7,
+        relay.abc.ex
+    Relay-Zones: abc.ex
+";
 
 /// The longest value, in octets; what stands behind is not read there.
 const VALUE_OCTETS_MAX: usize = 500;
@@ -26,6 +32,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("unbacktranslatable-ip-text", "the text of another refusal"),
     ("bad-clients-text", "the text of another refusal"),
 ];
+
+/// What a line that is no field may have been meant for.
+const CLOSING: &[&str] = &["relay", "bad-clients"];
 
 /// What the file says about relaying.
 #[derive(Default)]
@@ -145,7 +154,7 @@ fn lists(config: &Config, good: &[Entry], conversion: &mut Conversion) {
             Client::Name(name) => conversion.line(NativeFile::RelayClients, format!("@{name}")),
         }
     }
-    bad_clients(config, &granted, conversion);
+    bad_clients(config, good, &granted, conversion);
     conversion.comment(NativeFile::RcptHosts, "add the domains of this host (TCPIP$SMTP_LOCAL_ALIASES.TXT)");
     for entry in &config.zones {
         if is_name(&entry.text) && !entry.is_beyond {
@@ -163,7 +172,7 @@ fn lists(config: &Config, good: &[Entry], conversion: &mut Conversion) {
 
 /// Bad-Clients may not connect. Where a client is in both lists the more specific entry wins, so narrower Good-Clients
 /// are let in again; and a Bad-Client does not relay, whether or not the rules are installed.
-fn bad_clients(config: &Config, granted: &[Network], conversion: &mut Conversion) {
+fn bad_clients(config: &Config, good: &[Entry], granted: &[Network], conversion: &mut Conversion) {
     let mut denied = Vec::new();
     for entry in &config.bad {
         match entry.client() {
@@ -185,6 +194,11 @@ fn bad_clients(config: &Config, granted: &[Network], conversion: &mut Conversion
         |network: &&Network| denied.iter().any(|denied| denied.covers(**network)) && !denied.contains(*network);
     for network in granted.iter().filter(narrower) {
         conversion.line(NativeFile::TcpSmtp, format!("{network}:allow"));
+    }
+    for entry in good.iter().filter(|entry| !denied.is_empty() && matches!(entry.client(), Client::Name(_))) {
+        let why = "relays, but a rule of tcp.smtp for Bad-Clients still keeps it out if its address is in one of their \
+                   networks: name its address in place of it";
+        conversion.not_carried(entry.line, &entry.text, why);
     }
 }
 
@@ -291,7 +305,14 @@ fn fields(text: &str, conversion: &mut Conversion) -> Vec<Field> {
                 goes_on = text.trim().ends_with(',');
                 last.parts.push((line, text.trim().to_owned()));
             }
-            (None, _) => conversion.not_carried(line, text, "no `Field: value`"),
+            (None, _) => {
+                conversion.not_carried(line, text, "no `Field: value`");
+                let start = text.trim().to_ascii_lowercase();
+                if CLOSING.iter().any(|name| start.contains(name)) {
+                    // What was meant to take something away must not be lost: the flag is off.
+                    fields.push(Field { line, name: "Relay".to_owned(), parts: vec![(line, "OFF".to_owned())] });
+                }
+            }
         }
     }
     fields
@@ -339,6 +360,8 @@ mod tests {
             ("Relay: OFF\nRelay: ON\n", "none"),
             ("Relay: maybe\n", "none"),
             ("Options: NORELAY\n", "none"),
+            ("Relay: ON\nRelay OFF\n", "none"),
+            ("Relay: ON\nBad-Clients 1.2.3.4\n", "none"),
             ("", "none"),
         ] {
             assert_eq!(lines(&converted(flag), "relaylevel"), [level], "{flag}");

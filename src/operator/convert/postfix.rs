@@ -14,8 +14,13 @@ use restrictions::{Access, Outcome, Place};
 
 /// What the input looks like, for `postern convert --help`.
 pub(super) const FORM: &str = "\
-postfix: main.cf (what master.cf overrides is not seen), or one cidr table of check_client_access. Tables that main.cf names
-  are not read: convert a cidr table by itself.";
+postfix: main.cf (what master.cf overrides is not seen), or one cidr table of check_client_access. Tables that main.cf \
+names are not read: convert a cidr table by itself.
+
+    mynetworks = 127.0.0.0/8, !192.0.2.9, 192.0.2.0/24
+    mydestination = $myhostname, local.ex
+    relay_domains = partner.ex
+";
 
 /// The parameters that say who may relay; what is said of all others is that they are not about it.
 const USED: &[&str] = &[
@@ -38,6 +43,9 @@ pub(super) fn read(text: &str, conversion: &mut Conversion) {
         return table::read(text, conversion);
     }
     let parameters = Parameters::read(text, conversion);
+    if parameters.is_broken {
+        return;
+    }
     let access = Access::read(&parameters, conversion);
     clients(&parameters, &access, conversion);
     if access.lets_strangers_in {
@@ -89,7 +97,7 @@ fn clients(parameters: &Parameters, access: &Access, conversion: &mut Conversion
 
 /// The networks of mynetworks in their order; those with `!` are not in it.
 fn mynetworks(parameters: &Parameters, conversion: &mut Conversion) -> Vec<(Network, Outcome)> {
-    if parameters.get("mynetworks").is_none() {
+    if parameters.last("mynetworks").is_none() {
         let why = "not set, so Postfix takes the addresses of its host: list in relayclients what is meant";
         conversion.not_carried(0, "mynetworks", why);
     }

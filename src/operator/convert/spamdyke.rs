@@ -8,8 +8,13 @@ use crate::operator::convert::{Conversion, NativeFile};
 
 /// What the input looks like, for `postern convert --help`.
 pub(super) const FORM: &str = "\
-spamdyke: its configuration file, `option=value` a line, of version 4 or 5. Files that it names are not read: write their
-  lines as ip-relay-entry, rdns-relay-entry or local-domains-entry.";
+spamdyke: its configuration file, of version 4 or 5. Files that it names are not read: write their lines as \
+ip-relay-entry, rdns-relay-entry or local-domains-entry.
+
+    relay-level=normal
+    ip-relay-entry=192.0.2
+    rdns-relay-entry=.partner.ex
+";
 
 /// Options that have to do with relaying and cannot be carried over, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -101,7 +106,12 @@ fn nobody(conversion: &mut Conversion, why: &str) {
 impl Config {
     fn take(&mut self, line: usize, option: &str, value: &str, conversion: &mut Conversion) {
         let told = format!("{option}={value}");
+        let is_option = option.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         match (option, value) {
+            (_, _) if !is_option => {
+                self.closed = Some("a line is no option");
+                conversion.not_carried(line, &told, "no option, so nobody relays until it is one or is gone");
+            }
             ("relay-level", "block-all") => self.level = Some(Some(Level::BlockAll)),
             ("relay-level", "normal" | "no-check") => self.level = Some(Some(Level::Normal)),
             ("relay-level", "allow-all") => self.level = Some(Some(Level::AllowAll)),
@@ -308,6 +318,8 @@ mod tests {
             ("filter-level=require-auth\nrelay-level=allow-all\n", &[], 0),
             ("filter-level=reject-all\nrelay-level=allow-all\n", &["none"], 0),
             ("config-file=/etc/more.conf\n", &["none"], 0),
+            ("relay-level block-all\n", &["none"], 0),
+            ("Relay-Level=block-all\n", &["none"], 0),
         ] {
             let conversion = converted(&format!("{level}{list}"));
             assert_eq!(lines(&conversion, "relaylevel"), word, "{level}");

@@ -14,7 +14,7 @@ const LISTS: [(&str, bool); 4] = [
 
 pub(super) fn read(parameters: &Parameters, conversion: &mut Conversion) {
     for (name, by_default) in LISTS {
-        let items = match (parameters.get(name), name) {
+        let items = match (parameters.last(name), name) {
             (None, "mydestination") => parameters.parts(0, DESTINATION),
             (_, _) => parameters.items(name),
         };
@@ -26,7 +26,7 @@ pub(super) fn read(parameters: &Parameters, conversion: &mut Conversion) {
 /// Whether `parent_domain_matches_subdomains` names the list, as it does when it is not set.
 fn matches_subdomains(parameters: &Parameters, name: &str) -> bool {
     let items = parameters.items("parent_domain_matches_subdomains");
-    let is_set = parameters.get("parent_domain_matches_subdomains").is_some();
+    let is_set = parameters.last("parent_domain_matches_subdomains").is_some();
     !is_set || items.iter().any(|item| item.text.as_deref() == Ok(name))
 }
 

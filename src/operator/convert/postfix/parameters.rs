@@ -10,6 +10,8 @@ pub(super) const DESTINATION: &str = "$myhostname, localhost.$mydomain, localhos
 /// What main.cf sets.
 pub(super) struct Parameters {
     all: Vec<Parameter>,
+    /// A line is none, and Postfix would not start.
+    pub(super) is_broken: bool,
 }
 
 /// `name = value`; lines that go on are one.
@@ -28,20 +30,27 @@ pub(super) struct Item {
 
 impl Parameters {
     pub(super) fn read(text: &str, conversion: &mut Conversion) -> Parameters {
-        let mut all: Vec<Parameter> = Vec::new();
+        let (mut all, mut is_broken) = (Vec::new(), false);
         for (line, text) in logical_lines(text) {
             match text.split_once('=') {
                 Some((name, value)) if is_parameter(name.trim()) => {
                     all.push(Parameter { line, name: name.trim().to_owned(), value: value.trim().to_owned() });
                 }
-                _ => conversion.not_carried(line, &text, "no `name = value`"),
+                _ => {
+                    is_broken = true;
+                    conversion.not_carried(
+                        line,
+                        &text,
+                        "no `name = value`: Postfix would not start, so nothing is granted",
+                    );
+                }
             }
         }
-        Parameters { all }
+        Parameters { all, is_broken }
     }
 
     /// The last line that sets it, which is the one that counts.
-    pub(super) fn get(&self, name: &str) -> Option<&Parameter> {
+    pub(super) fn last(&self, name: &str) -> Option<&Parameter> {
         self.all.iter().rev().find(|parameter| parameter.name == name)
     }
 
@@ -57,7 +66,7 @@ impl Parameters {
 
     /// The parts of a list, none if it is not set.
     pub(super) fn items(&self, name: &str) -> Vec<Item> {
-        self.get(name).map(|parameter| self.parts(parameter.line, &parameter.value)).unwrap_or_default()
+        self.last(name).map(|parameter| self.parts(parameter.line, &parameter.value)).unwrap_or_default()
     }
 
     /// The parts of `value`.
@@ -100,7 +109,7 @@ impl Parameters {
         if !is_parameter(name) {
             return None;
         }
-        match (self.get(name), name) {
+        match (self.last(name), name) {
             (Some(parameter), _) => self.written_out(&parameter.value, depth),
             (None, "mydestination") => self.written_out(DESTINATION, depth),
             (None, "mydomain") => {

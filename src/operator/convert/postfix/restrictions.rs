@@ -74,7 +74,7 @@ impl Access {
     pub(super) fn read(parameters: &Parameters, conversion: &mut Conversion) -> Access {
         let mut access = Access { lists: Vec::new(), rows: Vec::new(), lets_strangers_in: true };
         for (at, (name, default)) in LISTS.into_iter().enumerate() {
-            let items = match parameters.get(name) {
+            let items = match parameters.last(name) {
                 Some(_) => parameters.items(name),
                 None => parameters.parts(0, default),
             };

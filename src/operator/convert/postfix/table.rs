@@ -82,10 +82,13 @@ pub(super) fn cidr(lines: &[(usize, String)], conversion: &mut Conversion) -> Ve
                 close(&mut rows);
             }
         } else {
-            // Postfix skips a malformed row too.
-            match network(pattern) {
-                Ok(network) => rows.push((network, outcome)),
-                Err(why) => conversion.not_carried(*number, line, why),
+            match (network(pattern), outcome) {
+                (Ok(network), _) => rows.push((network, outcome)),
+                (Err(why), Outcome::Permit) => conversion.not_carried(*number, line, why),
+                (Err(why), Outcome::Refuse | Outcome::Next | Outcome::Unknown) => {
+                    conversion.not_carried(*number, line, format!("{why}; nothing behind it is granted"));
+                    close(&mut rows);
+                }
             }
             if outcome == Outcome::Unknown {
                 conversion.not_carried(*number, line, NO_COUNTERPART);

@@ -35,6 +35,8 @@ fn mynetworks_keeps_its_first_match() {
         ("$a\na = $b\nb = $a", &[]),
         ("${inside?10.0.0.0/8}\ninside = x", &[]),
         ("192.0.2.1\nmynetworks = 192.0.2.2", &["192.0.2.2"]),
+        ("192.0.2.1\nsmtpd_relay_restrictions reject", &[]),
+        ("192.0.2.1\n\u{feff}smtpd_relay_restrictions = reject", &[]),
     ] {
         assert_eq!(clients(&format!("mynetworks = {networks}\n")), expected, "{networks}");
     }
@@ -148,6 +150,7 @@ fn a_table_by_itself() {
     for (text, expected) in [
         ("10.0.0.1/8 OK\n[::1] OK\n", &["::1"][..]),
         ("172.16.1.3/33 OK\n172.999.0.0/21 OK\n[1234 OK\n[1234]junk OK\n10.0.0.1 OK\n", &["10.0.0.1"]),
+        ("10.0.0.1 OK\n10.0.0.9/8 REJECT\n10.0.0.2 OK\n", &["10.0.0.1"]),
         ("10.0.0.1 OK\n!10.0.0.0/8 REJECT\n10.0.0.2 OK\n", &["10.0.0.1"]),
         ("10.0.0.1 OK\n!10.0.0.0/8 OK\n10.0.0.2 OK\n", &["10.0.0.1", "10.0.0.2"]),
         ("10.0.0.1 OK\nif 10.0.0.0/8\n10.0.0.2 OK\nendif\n10.0.0.3 OK\n", &["10.0.0.1"]),

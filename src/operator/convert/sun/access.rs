@@ -52,8 +52,10 @@ struct Relay {
     networks: Vec<Network>,
     sender: Party,
     recipient: Party,
-    /// It is about mail of clients on other channels, or to them, too.
-    is_wider: bool,
+    /// It is about mail of internal clients too.
+    from_internal: bool,
+    /// It is about mail to local domains too.
+    to_internal: bool,
     /// It is about port 25 alone.
     is_port_25: bool,
     template: Template,
@@ -118,6 +120,7 @@ pub(super) fn read(tables: &[Table], texts: &mut Texts, conversion: &mut Convers
 
 fn read_table(tables: &[Table], name: &str, access: &mut Access, texts: &mut Texts, conversion: &mut Conversion) {
     let (mut refused, mut doubt) = refused_elsewhere(tables, name);
+    let vetoes = vetoes(tables, name);
     for item in items(tables, name) {
         let entry = match item {
             Item::Entry(entry) => entry,
@@ -129,7 +132,7 @@ fn read_table(tables: &[Table], name: &str, access: &mut Access, texts: &mut Tex
         };
         match relay(entry) {
             Ok(About::Relay(relay)) if relay.template.grants => {
-                match reason_against(&relay, &refused, &doubt, conversion) {
+                match reason_against(&relay, &refused, &vetoes, &doubt, conversion) {
                     Some(why) => conversion.not_carried(relay.line, &relay.text, why),
                     None => grant(&relay, access, conversion),
                 }
@@ -170,16 +173,38 @@ fn refused_elsewhere(tables: &[Table], name: &str) -> (Vec<Relay>, Doubt) {
     (refused, doubt)
 }
 
+/// The lines that refuse clients even if they are internal.
+fn vetoes(tables: &[Table], name: &str) -> Vec<Relay> {
+    let is_veto =
+        |relay: &Relay| !relay.template.grants && relay.from_internal && relay.is_any_mail() && !relay.is_everything();
+    let veto = |item: &Item| match item {
+        Item::Entry(entry) => match relay(entry) {
+            Ok(About::Relay(relay)) => Some(relay).filter(is_veto),
+            Ok(About::OtherChannels { .. }) | Err(_) => None,
+        },
+        Item::Break { .. } => None,
+    };
+    items(tables, name).filter_map(veto).collect()
+}
+
 fn may_refuse(entry: &Entry) -> bool {
     !Template::parse(&entry.template).is_ok_and(|template| template.grants)
 }
 
 /// Why a grant cannot be carried over exactly, if it cannot.
-fn reason_against(relay: &Relay, refused: &[Relay], doubt: &Doubt, conversion: &Conversion) -> Option<String> {
+fn reason_against(
+    relay: &Relay,
+    refused: &[Relay],
+    vetoes: &[Relay],
+    doubt: &Doubt,
+    conversion: &Conversion,
+) -> Option<String> {
     // Clients alone are a list where the first hit counts, so an earlier refusal of clients is kept there.
     let meets =
         |earlier: &&Relay| earlier.meets(relay) && (earlier.is_everything() || !both_about_clients(earlier, relay));
-    if let Some(earlier) = refused.iter().find(meets) {
+    // A grant for strangers would help internal clients that a later line refuses.
+    let is_vetoed = |later: &&Relay| !relay.from_internal && !relay.is_any_mail() && later.meets(relay);
+    if let Some(earlier) = refused.iter().find(meets).or_else(|| vetoes.iter().find(is_vetoed)) {
         let place = conversion.place(earlier.line);
         return Some(format!("grants what {place} refuses in part"));
     }
@@ -248,7 +273,7 @@ fn refuse(relay: &Relay, access: &mut Access, texts: &mut Texts, conversion: &mu
     let (line, text) = (relay.line, relay.template.text.clone());
     if relay.is_everything() {
         texts.add(line, &text, conversion);
-        if relay.is_wider {
+        if relay.from_internal || relay.to_internal {
             let comment = format!("read as the end of its table, which no other table heeds: {}", relay.text);
             conversion.comment(NativeFile::RelayMailFrom, comment);
         }
@@ -256,11 +281,19 @@ fn refuse(relay: &Relay, access: &mut Access, texts: &mut Texts, conversion: &mu
         for network in &relay.networks {
             let text = text.clone();
             let client =
-                if relay.is_wider { Client::Vetoed { line, text } } else { Client::LeftToOthers { line, text } };
+                if relay.from_internal { Client::Vetoed { line, text } } else { Client::LeftToOthers { line, text } };
             access.clients.add(*network, client);
         }
-    } else if relay.is_wider {
-        conversion.not_carried(line, &relay.text, "refuses some mail of clients that may relay, which no list can");
+        if relay.to_internal {
+            let why = "does not relay any more, but its mail to local domains is accepted: tcp.smtp can deny it";
+            conversion.not_carried(line, &relay.text, why);
+        }
+    } else if relay.from_internal || relay.to_internal {
+        conversion.not_carried(
+            line,
+            &relay.text,
+            "refuses mail that no list can refuse: internal, or to local domains",
+        );
     } else if !text.is_empty() {
         conversion.not_carried(
             line,
@@ -312,7 +345,8 @@ fn relay(entry: &Entry) -> Result<About, String> {
         networks: connection.map_or_else(|| Ok(EVERYONE.to_vec()), |(_, client)| clients(client))?,
         sender: party(from)?,
         recipient: party(to)?,
-        is_wider: source == Reach::Wider || destination == Reach::Wider,
+        from_internal: source == Reach::Wider,
+        to_internal: destination == Reach::Wider,
         is_port_25: connection.is_some_and(|(port, _)| port == "25"),
         template,
     }))

@@ -1,6 +1,7 @@
 //! Sun Messaging Server: the tables of its mappings file that decide who may relay.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use crate::client::network::Network;
 use crate::operator::convert::first_hit::{EVERYONE, FirstHit};
@@ -252,21 +253,54 @@ impl Rule {
 fn write_rules(networks: &BTreeSet<Network>, rule: impl Fn(Network) -> Rule, conversion: &mut Conversion) {
     let otherwise = Rule::Allow { text: String::new() };
     let mut written = FirstHit::default();
+    // A grant with an exception that cannot be written is none.
+    let mut too_wide = BTreeSet::new();
     for network in networks {
         let rule = rule(*network);
-        if *written.above(*network).unwrap_or(&otherwise) != rule {
-            written.put(*network, rule);
+        let (wider, before) = written.above(*network).cloned().unwrap_or_else(|| (EVERYONE[0], otherwise.clone()));
+        if before == rule {
+            continue;
+        }
+        if is_writable(*network) {
+            written.put(*network, (*network, rule));
+            continue;
+        }
+        let why = "tcprules cannot write a rule for so wide an IPv6 network";
+        conversion.not_carried(0, &format!("{network}{}", rule.shown()), why);
+        if before == Rule::Friendly {
+            too_wide.insert(wider);
         }
     }
-    let [ipv4, ipv6] = EVERYONE.map(|network| written.at(network));
-    let everyone = ipv4.filter(|rule| ipv6 == Some(*rule));
-    for (network, rule) in written.iter() {
-        if everyone.is_none() || !EVERYONE.contains(&network) {
+    let [ipv4, ipv6] = EVERYONE.map(|network| written.at(network).map(|(_, rule)| rule.clone()));
+    let ipv6 = ipv6.filter(|_| !too_wide.contains(&EVERYONE[1]));
+    for (network, (_, rule)) in written.iter() {
+        if too_wide.contains(&network) {
+            let why = "has exceptions that tcprules cannot write";
+            conversion.not_carried(0, &format!("{network}{}", rule.shown()), why);
+        } else if network != EVERYONE[1] && (network != EVERYONE[0] || ipv4 != ipv6) {
             conversion.line(NativeFile::TcpSmtp, format!("{network}{}", rule.shown()));
         }
     }
-    if let Some(rule) = everyone {
+    // Who is not IPv4 is IPv6: `::/0` itself is no network for tcprules, since it has the mapped IPv4 addresses in it.
+    if let Some(rule) = ipv6 {
+        if ipv4.is_none() {
+            conversion.line(NativeFile::TcpSmtp, format!("{}{}", EVERYONE[0], otherwise.shown()));
+        }
         conversion.line(NativeFile::TcpSmtp, rule.shown());
+    }
+}
+
+/// Whether tcprules makes keys of the network: of an IPv6 network at most 4,096, cut at groups, and none if it has the
+/// IPv4-mapped addresses in it.
+fn is_writable(network: Network) -> bool {
+    match network {
+        Network::V4 { .. } => true,
+        Network::V6 { length: 0, .. } => network == EVERYONE[1],
+        Network::V6 { first, length } => {
+            let mapped = u128::from(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped());
+            let holds_mapped = length < 96 && (first ^ mapped) >> (128 - length) == 0;
+            !holds_mapped && length.next_multiple_of(16) - length <= 12
+        }
     }
 }
 
@@ -368,8 +402,8 @@ mod tests {
         );
         // A refusal for every channel takes internal clients along, one for strangers does not.
         let internal = "INTERNAL_IP\n\n  192.0.2.* $Y\n";
-        let access = |channel| format!("{internal}ORIG_MAIL_ACCESS\n\n  TCP|*|*|192.0.2.9|*|{channel}|*|*|* $N\n");
-        check(&access("*"), &[("relayclients", &["192.0.2.0/24", "!192.0.2.9"])]);
+        let access = format!("{internal}ORIG_MAIL_ACCESS\n\n  TCP|*|*|192.0.2.9|*|*|*|tcp_local|* $N\n");
+        check(&access, &[("relayclients", &["192.0.2.0/24", "!192.0.2.9"])]);
         let access = format!("{internal}ORIG_MAIL_ACCESS\n\n  TCP|*|*|192.0.2.9|*|tcp_local|*|tcp_local|* $N\n");
         check(&access, &[("relayclients", &["192.0.2.0/24"])]);
     }
@@ -417,6 +451,24 @@ mod tests {
             &access(&format!("  TCP|*|*|192.0.2.1|*|*|*@a.ex|*|* $Y\n{elsewhere}")),
             &[],
             &["line 6 refuses"],
+        );
+    }
+
+    #[test]
+    fn rules_that_tcprules_cannot_write_are_not_written() {
+        let friendly = |lines: &str| format!("FRIENDLY_IP\n\n{lines}");
+        check(
+            &friendly("  ${2001:db8::/36} $N\n  ${2001:db8::/32} $Y\n"),
+            &[("tcp.smtp", &["2001:db8::/32:allow,RELAYCLIENT=\"\",RELAYCLASS=\"friendly\"", "2001:db8::/36:allow"])],
+        );
+        let grant = ":allow,RELAYCLIENT=\"\",RELAYCLASS=\"friendly\"";
+        check(&friendly("  ${::/0} $Y\n"), &[("tcp.smtp", &["0.0.0.0/0:allow", grant])]);
+        check(&friendly("  $(0.0.0.0/0) $Y\n"), &[("tcp.smtp", &[&format!("0.0.0.0/0{grant}")])]);
+        check_incomplete(&friendly("  ${2000::/3} $Y\n"), &[], &["2000::/3:allow"]);
+        check_incomplete(
+            &friendly("  ${::/3} $N\n  * $Y\n"),
+            &[&format!("0.0.0.0/0{grant}")],
+            &["::/3:allow", "::/0:allow"],
         );
     }
 
@@ -517,6 +569,76 @@ mod tests {
         let relays = is_open || is_friendly || best.is_some_and(|(_, exception)| !exception);
         let is_let_in = !rule.1.starts_with(":deny");
         (is_let_in, is_let_in && relays, is_let_in && is_friendly)
+    }
+
+    /// A line of ORIG_MAIL_ACCESS: client, port, source channel, sender, destination channel, recipient; whether granted.
+    type Mail = ([&'static str; 6], bool);
+
+    fn mail() -> impl Strategy<Value = Mail> {
+        let one_of = |patterns: &'static [&'static str]| prop::sample::select(patterns);
+        let fields = (
+            one_of(&["*", "192.0.2.*", "192.0.2.9", "1*"]),
+            one_of(&["*", "*", "25", "587"]),
+            one_of(&["tcp_local", "tcp_local", "*", "tcp_intranet"]),
+            one_of(&["*", "*", "*@a.ex", "joe@a.ex", "j*@a.ex"]),
+            one_of(&["tcp_local", "*", "ims-ms"]),
+            one_of(&["*", "*", "*@far.ex"]),
+        );
+        (fields, any::<bool>()).prop_map(|((client, port, source, from, to_channel, to), grants)| {
+            ([client, port, source, from, to_channel, to], grants)
+        })
+    }
+
+    /// Whether mail from one channel out to strangers hits a line, at port 25.
+    fn hits((patterns, _): &Mail, channel: &str, ip: IpAddr, sender: &str, recipient: &str) -> bool {
+        let texts = [&ip.to_string(), "25", channel, sender, "tcp_local", recipient];
+        patterns.iter().zip(texts).all(|(pattern, text)| glob(pattern.as_bytes(), text.as_bytes()))
+    }
+
+    fn relays_by_files(conversion: &Conversion, ip: IpAddr, sender: &str, recipient: &str) -> bool {
+        let domain = recipient.rsplit_once('@').unwrap().1;
+        let by_sender = lines(conversion, "relaymailfrom").iter().any(|line| {
+            let (wanted, network) = line.split_once('&').unwrap_or((line, ""));
+            let is_client =
+                network.is_empty() || Line::parse(network.as_bytes()).pattern.unwrap().length_around(ip).is_some();
+            is_client && if wanted.starts_with('@') { sender.ends_with(wanted) } else { sender == wanted }
+        });
+        by_sender || decided(conversion, ip).1 || lines(conversion, "rcpthosts").iter().any(|line| line == domain)
+    }
+
+    proptest! {
+        #[test]
+        fn access_tables_are_never_widened(rows in prop::collection::vec(mail(), 0..6), is_listed in any::<bool>()) {
+            let shown = |([client, port, source, from, to_channel, to], grants): &Mail| {
+                let flag = if *grants { "$Y" } else { "$N" };
+                format!("  TCP|*|{port}|{client}|*|{source}|{from}|{to_channel}|{to}  {flag}\n")
+            };
+            let mut source = format!("ORIG_MAIL_ACCESS\n\n{}\n", rows.iter().map(shown).collect::<String>());
+            if is_listed {
+                source += "INTERNAL_IP\n\n  192.0.2.* $Y\n";
+            }
+            let conversion = convert(Source::Sun, source.as_bytes());
+            for ip in ["192.0.2.9", "192.0.2.10", "198.51.100.7", "2001:db8::1"].map(|ip| ip.parse::<IpAddr>().unwrap()) {
+                for sender in ["joe@a.ex", "ann@a.ex", "x@b.ex"] {
+                    for recipient in ["r@far.ex", "r@else.ex"] {
+                        let is_internal = is_listed && by_text("192.0.2.*", ip);
+                        let channel = if is_internal { "tcp_intranet" } else { "tcp_local" };
+                        let hit = rows.iter().find(|row| hits(row, channel, ip, sender, recipient));
+                        // The last line of a table, which refuses everything, is not for internal clients.
+                        let refuses_all = |([client, _, _, from, _, to], _): &&Mail| [*client, from, to] == ["*"; 3];
+                        let expected = match hit {
+                            Some((_, true)) => true,
+                            Some(row) => is_internal && refuses_all(&row),
+                            None => is_internal,
+                        };
+                        let found = relays_by_files(&conversion, ip, sender, recipient);
+                        // What no list can refuse to an internal client is reported.
+                        let is_told = is_internal && !conversion.is_complete();
+                        prop_assert!(!found || expected || is_told, "{} {} {}\n{}\n{}", ip, sender, recipient, source, conversion);
+                    }
+                }
+            }
+        }
     }
 
     proptest! {
