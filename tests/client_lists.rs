@@ -268,3 +268,26 @@ fn a_variable_renames_a_list() {
     let Answer::Yes(evidence) = answer else { panic!("{answer:?}") };
     assert_eq!(evidence.to_string(), "friends:1");
 }
+
+/// `-v` tells whom each line stands for; what is malformed is told on the other descriptor, and the rest is compiled.
+#[test]
+fn qmail_cdb_shows_what_it_compiles() {
+    let lines = ["# friends", "192.168.40-43.*", "!$(10.1.2.3/8):x", "172.16.1.3/21", "=.partner.ex", "10.0.0.1-3"];
+    let control = directory("relayclients", &lines);
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(program("qmail-cdb"));
+        command.args(arguments).env("CONTROLDIR", control.path()).env_remove("SYSCONFDIR").output().unwrap()
+    };
+    let output = run(&["-v", "relayclients"]);
+    let expected = "relayclients:2: grants 192.168.40.0/22\nrelayclients:3: excepts 10.0.0.0/8\n\
+                    relayclients:5: grants =.partner.ex\nrelayclients:6: grants 10.0.0.1 10.0.0.2/31\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    let warning = "qmail-cdb: warning: relayclients:4: 172.16.1.3/21: the address is not the first of its network; \
+                   did you mean 172.16.0.0/21?; entry ignored\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), warning);
+    assert_eq!(output.status.code(), Some(0));
+    // Without its text a compiled list of clients is of no use.
+    let refused = run(&["-m", "relayclients"]);
+    assert_eq!(refused.status.code(), Some(100), "{refused:?}");
+    assert!(control.path().join("relayclients").exists());
+}

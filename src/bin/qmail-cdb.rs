@@ -5,7 +5,7 @@ use std::{
     ffi::{OsStr, OsString},
     fmt,
     fs::{self, File, Permissions},
-    io::{self, Read},
+    io::{self, Read, Write},
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -16,9 +16,10 @@ use postern::cdb::{
     make::Maker,
     replace::{InstallError, Replacement},
 };
-use postern::client::cause::shown;
+use postern::client::{cause::shown, line::Line};
 use postern::control::environment::Environment;
 use postern::control::load::Places;
+use postern::control::text::entries;
 use postern::errno::words;
 use postern::last_words::{permanent, say, temporary};
 use postern::lookup::clients::Rejected;
@@ -27,7 +28,11 @@ use postern::lookup::compile::{Keys, ListError, compile as compile_list};
 
 /// Compiles the list NAME of the control directory into NAME.cdb.
 #[derive(Parser)]
-#[command(name = "qmail-cdb", version, override_usage = "qmail-cdb [-c | -m] NAME\n       qmail-cdb -r [-m] [NAME]")]
+#[command(
+    name = "qmail-cdb",
+    version,
+    override_usage = "qmail-cdb [-c] [-v] [-m] NAME\n       qmail-cdb -r [-m] [NAME]"
+)]
 struct Args {
     /// Rename the list to NAME.bak when its cdb is in place
     #[arg(short = 'm')]
@@ -38,6 +43,9 @@ struct Args {
     /// Compile a list of clients, as relayclients and relaymx are without this
     #[arg(short = 'c', conflicts_with_all = ["recipients", "rename"])]
     clients: bool,
+    /// Show whom each line of a list of clients grants or excepts
+    #[arg(short = 'v', conflicts_with_all = ["recipients", "rename"])]
+    verbose: bool,
     /// The list
     #[arg(value_name = "NAME", required_unless_present = "recipients")]
     name: Option<OsString>,
@@ -69,7 +77,7 @@ fn main() -> ExitCode {
     if let Err(error) = env::set_current_dir(&directory) {
         return failed(Failure::new("change to", &directory, error));
     }
-    let compiled = compile(Path::new(&name), form).and_then(|()| match args.rename {
+    let compiled = compile(Path::new(&name), form, args.verbose).and_then(|()| match args.rename {
         true => rename(&name, &with(&name, ".bak")),
         false => Ok(()),
     });
@@ -113,7 +121,7 @@ fn is_list(environment: &Environment, name: &OsStr, lists: &[(&str, &[u8])]) -> 
     lists.iter().any(|(list, variable)| name == *list || environment.get(variable) == Some(name.as_bytes()))
 }
 
-fn compile(name: &Path, form: Form) -> Result<(), Failure> {
+fn compile(name: &Path, form: Form, verbose: bool) -> Result<(), Failure> {
     let (cdb, tmp) = (with(name.as_os_str(), ".cdb"), with(name.as_os_str(), ".tmp"));
     let unread = |error| Failure::new("read", name, error);
     let list = File::open(name).map_err(unread)?;
@@ -128,6 +136,9 @@ fn compile(name: &Path, form: Form) -> Result<(), Failure> {
         Form::Clients => {
             let metadata = list.metadata().map_err(unread)?;
             let text = read(list).map_err(unread)?;
+            if verbose {
+                show(name, &text);
+            }
             clients_compiled::compile(&text, &Fingerprint::of(&metadata, &text), &mut maker).map_err(ListError::Make)
         }
     };
@@ -147,6 +158,20 @@ fn read(mut list: File) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     list.read_to_end(&mut text)?;
     Ok(text)
+}
+
+/// A line for each entry that can be read, on standard output.
+fn show(name: &Path, text: &[u8]) {
+    let mut output = io::stdout().lock();
+    for entry in entries(text) {
+        let line = Line::parse(entry.text);
+        let Ok(pattern) = line.pattern else { continue };
+        let networks: Vec<String> = pattern.networks().iter().map(ToString::to_string).collect();
+        let whom = if networks.is_empty() { shown(line.text) } else { networks.join(" ") };
+        let does = if line.exception { "excepts" } else { "grants" };
+        // Whoever reads this no longer does not keep the list from being compiled.
+        let _ = writeln!(output, "{}:{}: {does} {whom}", shown(name.as_os_str().as_bytes()), entry.line);
+    }
 }
 
 /// A malformed line lets nobody relay; the rest of the list is compiled.

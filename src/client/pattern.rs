@@ -92,39 +92,59 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// The plain forms, in one pass because lists have many of them: an address, a prefix that ends in a dot, a network. `None`
-/// for anything else, malformed or not.
+/// A plain form as a whole; `None` for anything else, malformed or not.
 fn plain_ipv4(text: &[u8]) -> Option<Network> {
-    let (mut bits, mut octet, mut digits, mut dots) = (0u32, 0u32, 0, 0);
-    let mut bytes = text.iter();
-    let length = loop {
-        match bytes.next() {
-            Some(digit @ b'0'..=b'9') if digits == 0 || octet > 0 => {
-                octet = octet * 10 + u32::from(digit - b'0');
-                digits += 1;
-            }
-            Some(b'.') if digits > 0 && octet <= 255 && dots < 3 => {
-                bits = bits << 8 | octet;
-                (octet, digits, dots) = (0, 0, dots + 1);
-            }
-            Some(b'/') if digits > 0 && dots == 3 => break prefix_length(bytes.as_slice(), 32)?,
-            None if digits > 0 && dots == 3 => break 32,
-            None if digits == 0 && dots > 0 => {
-                let length = 8 * dots;
-                return Some(Network::V4 { first: bits << (32 - length), length: length as u8 });
-            }
-            _ => return None,
+    let (network, behind) = leading_ipv4(text)?;
+    behind.is_empty().then_some(network)
+}
+
+/// The plain form that a text begins with, and what is behind it: an address, a prefix that ends in a dot, a network. Lists
+/// have very many of them, so this looks at each octet once. `None` for anything else, malformed or not.
+#[must_use]
+pub fn leading_ipv4(text: &[u8]) -> Option<(Network, &[u8])> {
+    let (mut bits, mut rest) = (0, text);
+    for dots in 0..3u8 {
+        if dots > 0 && !rest.first().is_some_and(u8::is_ascii_digit) {
+            return Some((Network::V4 { first: bits << (32 - 8 * dots), length: 8 * dots }, rest));
         }
-        if digits > 3 {
-            return None;
-        }
-    };
-    if octet > 255 {
-        return None;
+        let (octet, behind) = leading_octet(rest)?;
+        let (b'.', behind) = behind.split_first()? else { return None };
+        (bits, rest) = (bits << 8 | octet, behind);
     }
+    if !rest.first().is_some_and(u8::is_ascii_digit) {
+        return Some((Network::V4 { first: bits << 8, length: 24 }, rest));
+    }
+    let (octet, behind) = leading_octet(rest)?;
     let first = bits << 8 | octet;
-    let network = Network::around(Ipv4Addr::from_bits(first).into(), length)?;
-    (network == Network::V4 { first, length }).then_some(network)
+    match behind {
+        [b'/', tens @ b'1'..=b'3', ones @ b'0'..=b'9', behind @ ..] => {
+            network(first, (tens - b'0') * 10 + (ones - b'0'), behind)
+        }
+        [b'/', ones @ b'0'..=b'9', behind @ ..] => network(first, ones - b'0', behind),
+        [b'/', ..] => None,
+        behind => Some((Network::V4 { first, length: 32 }, behind)),
+    }
+}
+
+/// A number from 0 to 255 without leading zeros, as many digits as there are, and what is behind it.
+fn leading_octet(text: &[u8]) -> Option<(u32, &[u8])> {
+    let digit = |digit: &u8| u32::from(digit - b'0');
+    let (octet, behind) = match text {
+        [a @ b'1'..=b'2', b @ b'0'..=b'9', c @ b'0'..=b'9', behind @ ..] => {
+            (digit(a) * 100 + digit(b) * 10 + digit(c), behind)
+        }
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', behind @ ..] => (digit(a) * 10 + digit(b), behind),
+        [a @ b'0'..=b'9', behind @ ..] => (digit(a), behind),
+        _ => return None,
+    };
+    (octet <= 255 && !behind.first().is_some_and(u8::is_ascii_digit)).then_some((octet, behind))
+}
+
+/// The network, unless it is none: too long, more digits, or not its first address.
+fn network(first: u32, length: u8, behind: &[u8]) -> Option<(Network, &[u8])> {
+    let host_bits = u32::MAX.checked_shr(length.into()).unwrap_or(0);
+    let plain = length <= 32 && first & host_bits == 0 && !behind.first().is_some_and(u8::is_ascii_digit);
+    plain.then_some((Network::V4 { first, length }, behind))
 }
 
 /// Digits only, no leading zero, at most `most`.

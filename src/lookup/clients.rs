@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use crate::client::line::Line;
 use crate::client::network::Network;
-use crate::client::pattern::Pattern;
+use crate::client::pattern::{Pattern, leading_ipv4};
 use crate::control::text;
-use crate::lookup::pieces::{self, ListFile};
+use crate::lookup::pieces::{self, ListFile, Piece};
 use crate::smtp::printable::printable;
 
 /// The rejected lines of a list that are told one by one.
@@ -128,15 +128,49 @@ impl Reading {
         }
     }
 
-    /// Reads a list of lines; `None` if there is no such file.
+    /// Reads a list of lines.
     pub(super) fn of_text(list: &ListFile, sought: &Sought<'_>) -> std::io::Result<Self> {
         let mut reading = Self::default();
         pieces::each_piece(&list.file, list.chunk_octets(), |piece| {
-            for entry in text::entries(piece.lines()) {
-                reading.see(piece.line.saturating_add(entry.line - 1), entry.text, sought);
+            if piece.has_nul() {
+                reading.see_entries(piece.line, piece.lines(), sought);
+            } else {
+                reading.see_lines(piece, sought);
             }
             ControlFlow::Continue(()) // A later line may be a better one.
         })?;
         Ok(reading)
     }
+
+    /// The fast way: most lines of a long list are plain and about others.
+    fn see_lines(&mut self, piece: &Piece<'_>, sought: &Sought<'_>) {
+        let (mut rest, mut number) = (piece.lines(), piece.line);
+        while !rest.is_empty() {
+            let body = rest.strip_prefix(b"!").unwrap_or(rest);
+            rest = match leading_ipv4(body) {
+                Some((network, [b'\n', behind @ ..])) if !network.contains(sought.ip) => behind,
+                Some((network, behind @ [b':', ..])) if !network.contains(sought.ip) => cut_line(behind).1,
+                Some(_) | None => {
+                    let (line, behind) = cut_line(rest);
+                    self.see_entries(number, line, sought);
+                    behind
+                }
+            };
+            number = number.saturating_add(1);
+        }
+    }
+
+    /// The plain way: `number` is that of the first line.
+    fn see_entries(&mut self, number: u32, lines: &[u8], sought: &Sought<'_>) {
+        for entry in text::entries(lines) {
+            self.see(number.saturating_add(entry.line - 1), entry.text, sought);
+        }
+    }
+}
+
+/// The first line, and what is behind its end.
+fn cut_line(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
+    let (line, behind) = text.split_at(end);
+    (line, behind.get(1..).unwrap_or_default())
 }

@@ -42,14 +42,15 @@ use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Question,
 pub struct Lookups<'s> {
     setup: &'s Setup,
     hosts: Hosts,
-    mail_from: MailFrom<'s>,
+    /// Made when it is first asked, as the resolvers are: most sessions need neither.
+    mail_from: Option<MailFrom<'s>>,
     /// The client does not change: read once, decided once.
     relay_clients: Option<Result<Option<Reading>, LookupFailed>>,
     relay_clients_answer: Option<Result<Answer, LookupFailed>>,
     relay_domains: Option<Result<Answer, LookupFailed>>,
     /// The domain that was asked for last.
     relay_mx: Option<(Vec<u8>, Result<Answer, LookupFailed>)>,
-    /// None where DNS must not be asked.
+    may_ask_dns: bool,
     dns: Option<Dns>,
     /// What was noticed and not told yet, and all that was told.
     notes: Vec<String>,
@@ -60,7 +61,7 @@ impl<'s> Lookups<'s> {
     /// The lists of the control directory of `setup`, and the resolvers that `DNSCACHEIP` or the system names.
     #[must_use]
     pub fn new(setup: &'s Setup) -> Self {
-        Self { dns: Some(Dns::new(setup.environment.get(b"DNSCACHEIP"))), ..Self::without_dns(setup) }
+        Self { may_ask_dns: true, ..Self::without_dns(setup) }
     }
 
     /// The same where the network must not be asked: who needs DNS is told that nobody can know.
@@ -69,11 +70,12 @@ impl<'s> Lookups<'s> {
         Self {
             setup,
             hosts: Hosts::new(&setup.control.directory),
-            mail_from: MailFrom::new(setup, list_name(setup, "RELAYMAILFROM", "relaymailfrom")),
+            mail_from: None,
             relay_clients: None,
             relay_clients_answer: None,
             relay_domains: None,
             relay_mx: None,
+            may_ask_dns: false,
             dns: None,
             notes: Vec::new(),
             told: BTreeSet::new(),
@@ -106,14 +108,24 @@ impl<'s> Lookups<'s> {
             Question::RelayClients(using) => self.relay_clients(using),
             Question::RelayDomains => self.relay_domains.get_or_insert_with(|| relay_domains(setup)).clone(),
             Question::RelayMailFrom(sender, using) => {
+                self.prepare_dns(using);
+                let new = || MailFrom::new(setup, list_name(setup, "RELAYMAILFROM", "relaymailfrom"));
                 let mut world = World { setup, dns: self.dns.as_mut(), notes: &mut self.notes };
-                self.mail_from.find(sender, sought(setup).as_ref(), using, &mut world)
+                let mail_from = self.mail_from.get_or_insert_with(new);
+                mail_from.find(sender, sought(setup).as_ref(), using, &mut world)
             }
             Question::RelayMx(domain) => self.relay_mx(domain),
             Question::OwnAddress(address) => match own::is_own_address(setup, address)? {
                 true => Ok(entry("own address", None)),
                 false => Ok(Answer::No),
             },
+        }
+    }
+
+    fn prepare_dns(&mut self, using: Using) {
+        if self.may_ask_dns && using == Using::Dns {
+            let setup = self.setup;
+            self.dns.get_or_insert_with(|| Dns::new(setup.environment.get(b"DNSCACHEIP")));
         }
     }
 
@@ -136,6 +148,7 @@ impl<'s> Lookups<'s> {
         if let Some(known) = settled.filter(|known| using == Using::Files || **known != Ok(Answer::NeedsDns)) {
             return known.clone();
         }
+        self.prepare_dns(using);
         let setup = self.setup;
         let Some(sought) = sought(setup) else { return Ok(Answer::No) };
         let list = ClientList::new(&setup.control.directory, list_name(setup, "RELAYCLIENTS", "relayclients"));
@@ -156,6 +169,7 @@ impl<'s> Lookups<'s> {
         if let Some((_, known)) = self.relay_mx.as_ref().filter(|(asked, _)| asked.eq_ignore_ascii_case(domain)) {
             return known.clone();
         }
+        self.prepare_dns(Using::Dns);
         let mut world = World { setup: self.setup, dns: self.dns.as_mut(), notes: &mut self.notes };
         let answer = relay_mx::answer(domain, &mut world);
         self.relay_mx = Some((domain.to_vec(), answer.clone()));
