@@ -226,6 +226,23 @@ fn senders_and_their_conditions_survive_compiling() {
     assert_eq!(ask([192, 0, 2, 2].into()), Said::Refused);
 }
 
+/// A line for other clients, or for other senders, is never a reason for 451.
+#[test]
+fn a_line_that_cannot_help_cannot_hurt() {
+    let ask = |line: &str, rcpthosts_is_broken: bool| {
+        let control = directory("relaymailfrom", &[line]);
+        if rcpthosts_is_broken {
+            fs::create_dir(control.path().join("rcpthosts")).unwrap();
+        }
+        let setup = setup(control.path(), [192, 0, 2, 1].into(), &[]);
+        said(Lookups::without_dns(&setup).answer(Question::RelayMailFrom(b"a@b.ex", Using::Dns)))
+    };
+    assert_eq!(ask("=localhosts&203.0.113.", true), Said::Refused);
+    assert_eq!(ask("=localhosts&192.0.2.", true), Said::Later);
+    assert_eq!(ask("=localhosts&@gw.ex", false), Said::Refused);
+    assert_eq!(ask("@b.ex&@gw.ex", false), Said::Later);
+}
+
 /// D49: a compiled list that is not that of the text is not used, and this is said.
 #[test]
 fn a_stale_compiled_list_is_not_used() {

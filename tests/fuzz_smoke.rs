@@ -13,7 +13,8 @@ use targets::{TARGETS, Target};
 /// Children of the seeds that each target is fed, but for [`SLOW`].
 const CHILDREN: usize = 40_000;
 /// Targets that write files or compile expressions, and how many children they get.
-const SLOW: [(&str, usize); 3] = [("cdb", 10_000), ("rule", 10_000), ("ere", 10_000)];
+const SLOW: [(&str, usize); 5] =
+    [("client", 20_000), ("clients", 800), ("cdb", 10_000), ("rule", 10_000), ("ere", 10_000)];
 /// Longer children are cut.
 const CHILD_OCTETS_MAX: usize = 3_000;
 

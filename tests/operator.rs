@@ -121,7 +121,7 @@ fn lint_finds_mistakes_with_file_and_line() {
         (
             &[("me", "m\n"), ("rcpthosts", "a\n"), ("relayclients", "#\n11.22.33\n")],
             2,
-            "/relayclients:2: `11.22.33` never matches: did you mean `11.22.33.`?",
+            "/relayclients:2: `11.22.33` never matches: fewer than four octets; did you mean 11.22.33.?",
         ),
         (&[("me", "m\n"), ("rcpthosts", "a\n"), ("relaymailfrom", "@b.ex\n")], 1, "easily forged"),
         (&[("me", "m\n"), ("rcpthosts", "a\n"), ("databytes", "10M\n")], 0, ""),

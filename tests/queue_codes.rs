@@ -141,13 +141,16 @@ fn a_queue_program_that_talks_first() {
     let home = Home::new();
     let chatty = home.path().join("chatty");
     let script = "#!/bin/sh\nhead -c 300000 /dev/zero | tr '\\0' x >&2\nhead -c 300000 /dev/zero >&6\ncat >/dev/null\nexec \"$QUEUE\"\n";
+    // Read by a shell and not executed: another test that forks while we write would make the file busy.
     std::fs::write(&chatty, script).unwrap();
-    std::fs::set_permissions(&chatty, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     home.write("me", "mx.test\n");
     home.write("rcpthosts", "test\n");
     let mut command = Command::new(support::program("smtpd"));
     command.current_dir(home.path()).env_clear().env("PATH", "/usr/bin:/bin").env("DISABLE_EXTRA_GREET", "");
-    command.env("CONTROLDIR", home.control()).env("QMAILQUEUE", &chatty).env("QUEUE_HOME", home.path());
+    command
+        .env("CONTROLDIR", home.control())
+        .env("QMAILQUEUE", format!("/bin/sh {}", chatty.display()))
+        .env("QUEUE_HOME", home.path());
     command.env("QUEUE", home.queue());
     let smtp = Smtp::start(&mut command);
     assert_eq!(smtp.reply(), ["220 mx.test"]);

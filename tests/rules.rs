@@ -163,7 +163,7 @@ fn help_and_version_are_answered_and_wrong_usage_is_classic() {
     let usages = [
         ("tcprules", "tcprules: usage: tcprules rules.cdb rules.tmp\n"),
         ("tcprulescheck", "tcprulescheck: usage: tcprulescheck rules.cdb\n"),
-        ("qmail-cdb", "qmail-cdb: usage: qmail-cdb [-m] NAME, or qmail-cdb -r [-m] [NAME]\n"),
+        ("qmail-cdb", "qmail-cdb: usage: qmail-cdb [-c] [-v] [-m] NAME, or qmail-cdb -r [-m] [NAME]\n"),
     ];
     for (name, usage) in usages {
         let help = run(dir.path(), &[name, "--help"], &[], Stdio::null());

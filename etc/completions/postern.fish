@@ -28,7 +28,9 @@ complete -c postern -n "__fish_postern_needs_command" -s h -l help -d 'Print hel
 complete -c postern -n "__fish_postern_needs_command" -s V -l version -d 'Print version'
 complete -c postern -n "__fish_postern_needs_command" -f -a "settings" -d 'Show every control file and variable that smtpd knows'
 complete -c postern -n "__fish_postern_needs_command" -f -a "explain" -d 'Tell what smtpd would decide about a client, a sender and recipients, and why'
+complete -c postern -n "__fish_postern_needs_command" -f -a "match" -d 'Tell whether a pattern, as in relayclients, matches an address or a name'
 complete -c postern -n "__fish_postern_needs_command" -f -a "lint" -d 'Find mistakes in a control directory'
+complete -c postern -n "__fish_postern_needs_command" -f -a "selftest" -d 'Play every open-relay probe through the live configuration'
 complete -c postern -n "__fish_postern_needs_command" -f -a "convert" -d 'Say in our control files what the configuration of another mail system says about relaying'
 complete -c postern -n "__fish_postern_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c postern -n "__fish_postern_needs_command" -f -a "generate" -d 'Write man pages, completions and control/README below a directory'
@@ -47,11 +49,26 @@ complete -c postern -n "__fish_postern_using_subcommand explain" -l env -d 'A va
 complete -c postern -n "__fish_postern_using_subcommand explain" -l rules -d 'Take RELAYCLIENT and so on from the rule for this client in a cdb made by tcprules' -r -F
 complete -c postern -n "__fish_postern_using_subcommand explain" -l json -d 'Print JSON, one object'
 complete -c postern -n "__fish_postern_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c postern -n "__fish_postern_using_subcommand match" -l control -d 'The control directory [default: as smtpd finds it: CONTROLDIR, SYSCONFDIR/control, /etc/indimail/control, /var/qmail/control]' -r -F
+complete -c postern -n "__fish_postern_using_subcommand match" -l networks -d 'Print the networks that the pattern stands for, the widest possible, instead of matching'
+complete -c postern -n "__fish_postern_using_subcommand match" -l dns -d 'Ask DNS for the addresses of `@name`; else nobody can tell'
+complete -c postern -n "__fish_postern_using_subcommand match" -l json -d 'Print JSON, one object a line'
+complete -c postern -n "__fish_postern_using_subcommand match" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c postern -n "__fish_postern_using_subcommand lint" -l control -d 'The control directory [default: as smtpd finds it: CONTROLDIR, SYSCONFDIR/control, /etc/indimail/control, /var/qmail/control]' -r -F
 complete -c postern -n "__fish_postern_using_subcommand lint" -l env -d 'A variable of smtpd\'s environment to examine too; may be given more than once' -r
 complete -c postern -n "__fish_postern_using_subcommand lint" -l rules -d 'Examine the variables that this cdb made by tcprules sets, and whether it is older than its source' -r -F
+complete -c postern -n "__fish_postern_using_subcommand lint" -l gateway -d 'Look for grants to these addresses, which stand for many clients; may be given more than once [default: this host\'s default gateways, and its own addresses on bridges]' -r
+complete -c postern -n "__fish_postern_using_subcommand lint" -l dns -d 'Ask DNS whether the names in lists have addresses; without this the network is not asked'
 complete -c postern -n "__fish_postern_using_subcommand lint" -l json -d 'Print JSON, an array of findings'
 complete -c postern -n "__fish_postern_using_subcommand lint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c postern -n "__fish_postern_using_subcommand selftest" -l control -d 'The control directory [default: as smtpd finds it: CONTROLDIR, SYSCONFDIR/control, /etc/indimail/control, /var/qmail/control]' -r -F
+complete -c postern -n "__fish_postern_using_subcommand selftest" -l ip -d 'A client from outside; may be given more than once [default: addresses that are for documentation only]' -r
+complete -c postern -n "__fish_postern_using_subcommand selftest" -l from -d 'Another sender to forge; may be given more than once' -r
+complete -c postern -n "__fish_postern_using_subcommand selftest" -l env -d 'A variable of smtpd\'s environment, whoever calls; may be given more than once' -r
+complete -c postern -n "__fish_postern_using_subcommand selftest" -l rules -d 'Take RELAYCLIENT and so on from the rule for each client in this cdb made by tcprules' -r -F
+complete -c postern -n "__fish_postern_using_subcommand selftest" -l dns -d 'Ask DNS where smtpd would; else what depends on it is not judged'
+complete -c postern -n "__fish_postern_using_subcommand selftest" -l json -d 'Print JSON, one object'
+complete -c postern -n "__fish_postern_using_subcommand selftest" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c postern -n "__fish_postern_using_subcommand convert" -l from -d 'The mail system that the files are from' -r -f -a "sun\t'Sun, iPlanet and Oracle Messaging Server: the `mappings` file'
 imail\t'Ipswitch IMail: mode, addresses and accept.txt'
 mac\t'Mac OS X Server AppleMailServer: restricted SMTP relay'
@@ -62,10 +79,12 @@ complete -c postern -n "__fish_postern_using_subcommand convert" -l into -d 'Wri
 complete -c postern -n "__fish_postern_using_subcommand convert" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c postern -n "__fish_postern_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain lint convert completions generate help" -f -a "settings" -d 'Show every control file and variable that smtpd knows'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain lint convert completions generate help" -f -a "explain" -d 'Tell what smtpd would decide about a client, a sender and recipients, and why'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain lint convert completions generate help" -f -a "lint" -d 'Find mistakes in a control directory'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain lint convert completions generate help" -f -a "convert" -d 'Say in our control files what the configuration of another mail system says about relaying'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain lint convert completions generate help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain lint convert completions generate help" -f -a "generate" -d 'Write man pages, completions and control/README below a directory'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain lint convert completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "settings" -d 'Show every control file and variable that smtpd knows'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "explain" -d 'Tell what smtpd would decide about a client, a sender and recipients, and why'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "match" -d 'Tell whether a pattern, as in relayclients, matches an address or a name'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "lint" -d 'Find mistakes in a control directory'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "selftest" -d 'Play every open-relay probe through the live configuration'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "convert" -d 'Say in our control files what the configuration of another mail system says about relaying'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "generate" -d 'Write man pages, completions and control/README below a directory'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

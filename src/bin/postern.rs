@@ -1,7 +1,7 @@
 //! postern: the operator's tool; argv, edges and exit code, no decisions.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,14 +11,20 @@ use postern::client::rules::{Client, Item, items};
 use postern::control::Setup;
 use postern::control::environment::Environment;
 use postern::control::load::Places;
-use postern::operator::command::{Command, Convert, Explain, Lint, Place, Postern, Settings};
+use postern::dns::Dns;
+use postern::operator::command::{Command, Convert, Explain, Lint, Match, Place, Postern, Selftest, Settings};
 use postern::operator::convert::{IntoError, SOURCE_OCTETS_MAX, convert_files, write_into};
-use postern::operator::{explain, lint, manual, settings};
+use postern::operator::host::{Gateway, gateways};
+use postern::operator::match_pattern::{Matcher, told_networks};
+use postern::operator::{explain, lint, manual, selftest, settings};
 
 /// Wrong usage, or nothing to work on.
 const PERMANENT: u8 = 100;
 /// The machine failed; later it may work.
 const TEMPORARY: u8 = 111;
+
+/// The longest line of standard input, in octets.
+const LINE_OCTETS_MAX: u64 = 4096;
 
 /// What ends the program early: a sentence, and the exit code.
 struct Ended(u8, String);
@@ -34,7 +40,9 @@ fn main() -> ExitCode {
     let done = match postern.command {
         Command::Settings(options) => show_settings(&options),
         Command::Explain(options) => explain_situation(&options),
+        Command::Match(options) => match_values(&options),
         Command::Lint(options) => lint_directory(&options),
+        Command::Selftest(options) => test_configuration(&options),
         Command::Convert(options) => convert_configuration(&options),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Postern::command(), "postern", &mut io::stdout());
@@ -91,7 +99,15 @@ fn explain_situation(options: &Explain) -> Result<u8> {
 fn lint_directory(options: &Lint) -> Result<u8> {
     let directory = control_directory(&options.place)?;
     let environment = options.variables.iter().map(|text| assignment(text)).collect::<Result<Environment>>()?;
-    let findings = lint::lint(&directory, &environment, options.rules.as_deref());
+    let named = |address: &_| Gateway { address: *address, what: "a gateway".to_owned(), is_own: false };
+    let gateways = if options.gateways.is_empty() { gateways() } else { options.gateways.iter().map(named).collect() };
+    let findings = lint::lint(lint::Examination {
+        directory: &directory,
+        environment: &environment,
+        rules: options.rules.as_deref(),
+        gateways: &gateways,
+        dns: options.dns.then(|| resolver(&environment)),
+    });
     if options.json {
         let rows: Vec<_> = findings.iter().map(lint::Finding::as_json).collect();
         print(&format!("{:#}\n", serde_json::Value::from(rows)))?;
@@ -102,6 +118,77 @@ fn lint_directory(options: &Lint) -> Result<u8> {
         }
     }
     Ok(lint::exit_code(&findings))
+}
+
+/// Who is asked for names: whom the options or our own environment name, as smtpd does.
+fn resolver(environment: &Environment) -> Dns {
+    let own = Environment::of_process();
+    Dns::new(environment.get(b"DNSCACHEIP").or_else(|| own.get(b"DNSCACHEIP")))
+}
+
+fn test_configuration(options: &Selftest) -> Result<u8> {
+    let directory = control_directory(&options.place)?;
+    let variables = options.variables.iter().map(|text| assignment(text)).collect::<Result<Vec<_>>>()?;
+    let outsiders: Vec<_> = selftest::OUTSIDERS.iter().filter_map(|address| address.parse().ok()).collect();
+    let configuration = selftest::Configuration {
+        directory: &directory,
+        variables: &variables,
+        rules: options.rules.as_deref(),
+        clients: if options.ip.is_empty() { &outsiders } else { &options.ip },
+        senders: &options.from,
+        network: if options.dns { selftest::Network::Asked } else { selftest::Network::Unasked },
+    };
+    let report = selftest::selftest(&configuration).map_err(|error| Ended(TEMPORARY, error.to_string()))?;
+    match options.json {
+        true => print(&format!("{:#}\n", report.as_json()))?,
+        false => print(&report.to_string())?,
+    };
+    Ok(report.exit_code())
+}
+
+fn match_values(options: &Match) -> Result<u8> {
+    let mut setup = Setup::default();
+    // Without a control directory there are neither moreipme nor notipme.
+    setup.control.directory = control_directory(&options.place).unwrap_or_else(|_| PathBuf::from("/nonexistent"));
+    let mut matcher = Matcher::new(&setup, options.dns.then(|| resolver(&Environment::default())));
+    let pattern = options.pattern.as_deref().map(str::as_bytes);
+    let mut code = 0;
+    let mut answer = |line: &[u8]| -> Result<()> {
+        let (text, exit) = match (options.networks, pattern) {
+            (true, _) => told_networks(line, options.json),
+            (false, Some(pattern)) => matcher.matching(pattern, line).told(options.json),
+            (false, None) => matcher.pair(line).told(options.json),
+        };
+        code = code.max(exit);
+        print(&format!("{text}\n")).map(|_| ())
+    };
+    match pattern.filter(|_| options.networks) {
+        Some(pattern) => answer(pattern)?,
+        None if !options.values.is_empty() => options.values.iter().try_for_each(|value| answer(value.as_bytes()))?,
+        None => each_line(answer)?,
+    }
+    Ok(code)
+}
+
+/// Every line of standard input that says something, as soon as it is there.
+fn each_line(mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut input = io::stdin().lock();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match input.by_ref().take(LINE_OCTETS_MAX).read_until(b'\n', &mut line) {
+            Ok(0) => return Ok(()),
+            Ok(_) if line.len() as u64 == LINE_OCTETS_MAX => {
+                return Err(Ended(PERMANENT, format!("a line of standard input has {LINE_OCTETS_MAX} octets or more")));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(Ended(TEMPORARY, format!("standard input cannot be read: {error}"))),
+        }
+        let text = line.trim_ascii();
+        if !text.is_empty() {
+            take(text)?;
+        }
+    }
 }
 
 fn convert_configuration(options: &Convert) -> Result<u8> {

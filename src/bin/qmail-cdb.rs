@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(asked) if matches!(asked.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => asked.exit(),
-        Err(_) => return permanent(&[b"qmail-cdb: usage: qmail-cdb [-m] NAME, or qmail-cdb -r [-m] [NAME]"]),
+        Err(_) => return permanent(&[b"qmail-cdb: usage: qmail-cdb [-c] [-v] [-m] NAME, or qmail-cdb -r [-m] [NAME]"]),
     };
     // Where nothing is configured and nothing exists, the message names where we looked.
     let environment = Environment::of_process();

@@ -6,7 +6,8 @@ use crate::client::pattern::Pattern;
 /// A line of a list of clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// It begins with `!`: these clients are excepted from what other lines grant.
+    /// It begins with `!`: these clients are excepted from what other lines grant. A malformed line with a `!` somewhere, as
+    /// ` !192.0.2.7`, may have been meant so, too.
     pub exception: bool,
     /// The text of the pattern.
     pub text: &'a [u8],
@@ -20,9 +21,11 @@ impl<'a> Line<'a> {
     /// Reads an entry of a list: not empty, no comment.
     #[must_use]
     pub fn parse(entry: &'a [u8]) -> Self {
-        let (exception, rest) = entry.strip_prefix(b"!").map_or((false, entry), |rest| (true, rest));
+        let (begins_so, rest) = entry.strip_prefix(b"!").map_or((false, entry), |rest| (true, rest));
         let (text, suffix) = split(rest);
-        Self { exception, text, pattern: Pattern::parse(text), suffix }
+        let pattern = Pattern::parse(text);
+        let exception = begins_so || (pattern.is_err() && entry.contains(&b'!'));
+        Self { exception, text, pattern, suffix }
     }
 }
 
@@ -124,5 +127,7 @@ mod tests {
             assert!(line.pattern.is_err(), "{entry}");
         }
         assert!(Line::parse(b"!10.0.0.1").exception);
+        assert!(Line::parse(b" !10.0.0.1").exception);
+        assert!(!Line::parse(b"10.0.0.1:!").exception);
     }
 }

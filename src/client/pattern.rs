@@ -40,7 +40,7 @@ impl<'a> Pattern<'a> {
         }
         match text {
             [] => Err(Fault::Empty),
-            b"=me" => Ok(Self::Me),
+            _ if text.eq_ignore_ascii_case(b"=me") => Ok(Self::Me),
             [b'=', name @ ..] => client_name(name),
             [b'@', name @ ..] if is_name(name) => Ok(Self::AddressesOf(name)),
             [b'@', ..] => Err(Fault::Name),

@@ -1,12 +1,14 @@
 //! Whether a list of clients lets one relay: the text or its compiled form is read, then DNS is asked if it must be.
 
 use std::io::ErrorKind;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::cdb::read::Cdb;
 use crate::control::Setup;
 use crate::dns::Dns;
-use crate::lookup::clients::{Hit, Reading, Sought};
+use crate::lookup::address::each_entry;
+use crate::lookup::clients::{Hit, Reading, Sought, exception_unreadable};
 use crate::lookup::clients_compiled::{self as compiled, Unused};
 use crate::lookup::own;
 use crate::lookup::pieces::ListFile;
@@ -34,9 +36,14 @@ impl ClientList {
         Self { path: directory.join(file.as_ref()), file }
     }
 
-    /// Whether there is such a file, readable or not.
-    pub(super) fn exists(&self) -> bool {
-        !matches!(self.path.try_exists(), Ok(false))
+    /// Whether the list has an entry, malformed or not; `None` if there is no such list.
+    pub(super) fn has_entries(&self) -> Result<Option<bool>, Unreadable> {
+        let mut found = false;
+        let see = |_, _: &[u8]| {
+            found = true;
+            ControlFlow::Break(())
+        };
+        Ok(each_entry(&self.path, |_| true, see)?.map(|()| found))
     }
 
     /// What the list says about a client before DNS is asked; `None` if there is no such list.
@@ -176,7 +183,8 @@ impl Weighing<'_, '_> {
         match dns.host_or_exchangers(name) {
             Ok(addresses) if addresses.contains(&self.sought.ip) => Resolved::Speaks,
             Ok(addresses) if addresses.is_empty() && hit.exception => {
-                let why = format!("@{shown}: this name has no addresses");
+                let why = format!("!@{shown}: this name has no addresses");
+                self.world.notes.push(exception_unreadable(self.file, hit.line, &why));
                 self.unreadable.get_or_insert(exception_failed(self.file, hit.line, why));
                 Resolved::Not
             }
@@ -301,7 +309,7 @@ mod tests {
     fn an_exception_that_cannot_be_read_grants_nobody() {
         let text = "192.168.0.0/16\n!192.168.300.*\n";
         let error = answer(text, "192.168.1.1").unwrap_err();
-        assert!(error.to_string().starts_with("relayclients:2: 192.168.300.*: an octet above 255 (300)"), "{error}");
+        assert!(error.to_string().starts_with("relayclients:2: !192.168.300.*: an octet above 255 (300)"), "{error}");
         assert_eq!(answer(text, "10.1.1.1"), Ok(Answer::No));
         assert_eq!(
             answer("192.168.0.0/16\n192.168.300.*\n", "192.168.1.1").map(|answer| answer != Answer::No),

@@ -79,10 +79,12 @@ impl Rejected {
     pub(super) fn add(&mut self, line: u32, text: &[u8], fault: &impl std::fmt::Display) -> String {
         let shown = String::from_utf8_lossy(&printable(text)).into_owned();
         let why = format!("{shown}: {fault}");
-        if self.told.len() < REJECTED_TOLD_MAX {
-            self.told.push((line, why.clone()))
+        // The first exception is told in any case: it is why nobody is granted.
+        let is_first_exception = why.starts_with('!') && !self.told.iter().any(|(_, told)| told.starts_with('!'));
+        if self.told.len() < REJECTED_TOLD_MAX || is_first_exception {
+            self.told.push((line, why.clone()));
         } else {
-            self.more += 1
+            self.more += 1;
         }
         why
     }
@@ -90,10 +92,19 @@ impl Rejected {
     /// A line for the log about each.
     #[must_use]
     pub fn notes(&self, file: &str) -> Vec<String> {
-        let told = self.told.iter().map(|(line, why)| format!("{file}:{line}: {why}; entry ignored"));
+        let told = self.told.iter().map(|(line, why)| match why.starts_with('!') {
+            true => exception_unreadable(file, *line, why),
+            false => format!("{file}:{line}: {why}; entry ignored"),
+        });
         let more = (self.more > 0).then(|| format!("{file}: {} more entries ignored", self.more));
         told.chain(more).collect()
     }
+}
+
+/// What a line that excepts nobody knows whom does to its list (D43).
+#[must_use]
+pub fn exception_unreadable(file: &str, line: u32, why: &str) -> String {
+    format!("{file}:{line}: {why}; while this exception cannot be read, {file} lets nobody relay")
 }
 
 impl Reading {
@@ -104,7 +115,8 @@ impl Reading {
         let pattern = match line.pattern {
             Ok(pattern) => pattern,
             Err(ref fault) => {
-                let why = self.rejected.add(number, line.text, fault);
+                let text = if line.exception { [b"!", line.text].concat() } else { line.text.to_vec() };
+                let why = self.rejected.add(number, &text, fault);
                 if line.exception && self.unreadable.is_none() {
                     self.unreadable = Some((number, why));
                 }

@@ -168,7 +168,8 @@ impl Lines {
             Ok(Pattern::Me) => self.join("=me", stored(&hit(), b"")),
             Err(ref fault) => {
                 let told = self.rejected.told.len();
-                let why = self.rejected.add(number, line.text, fault);
+                let text = if line.exception { [b"!", line.text].concat() } else { line.text.to_vec() };
+                let why = self.rejected.add(number, &text, fault);
                 if self.rejected.told.len() > told {
                     self.join("!", format!("{number}+{why}").into_bytes());
                 }

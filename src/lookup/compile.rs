@@ -44,7 +44,6 @@ impl From<MakeError> for ListError {
 pub fn compile<W: Write + Seek>(mut list: impl Read, keys: Keys, maker: &mut Maker<W>) -> Result<Rejected, ListError> {
     let mut text = Vec::new();
     list.read_to_end(&mut text).map_err(ListError::Read)?;
-    text.make_ascii_lowercase();
     let mut key = Vec::new();
     let mut conditions = Conditions::default();
     for entry in entries(&text) {
@@ -55,7 +54,7 @@ pub fn compile<W: Write + Seek>(mut list: impl Read, keys: Keys, maker: &mut Mak
             Keys::Sender if conditions.takes(entry.line, entry.text) => continue,
             Keys::Sender => {}
         }
-        key.extend_from_slice(entry.text);
+        key.extend(entry.text.iter().map(u8::to_ascii_lowercase));
         maker.add(&key, b"")?;
     }
     for (key, lines) in conditions.records {
@@ -77,17 +76,19 @@ impl Conditions {
     fn takes(&mut self, line: u32, entry: &[u8]) -> bool {
         let (key, value) = match SenderLine::parse(entry) {
             SenderLine::Address => return false,
-            SenderLine::Condition { sender, client } => (sender_key(sender), client.unwrap_or_default().to_vec()),
+            SenderLine::Condition { sender, client } => {
+                (sender_key(sender).to_ascii_lowercase(), client.unwrap_or_default().to_vec())
+            }
             SenderLine::Malformed { exception, client: _, fault } => {
                 let why = self.rejected.add(line, entry, &fault);
                 if !exception {
                     return true;
                 }
-                (&b"!"[..], why.into_bytes())
+                (b"!".to_vec(), why.into_bytes())
             }
         };
         let value = [line.to_string().as_bytes(), b"+", &value].concat();
-        self.records.entry(key.to_vec()).or_default().push(value);
+        self.records.entry(key).or_default().push(value);
         true
     }
 }
@@ -116,6 +117,11 @@ mod tests {
         assert_eq!(keys(input, Keys::Entry), entries);
         assert_eq!(keys(input, Keys::Sender), entries);
         assert_eq!(keys(b"A@b\n", Keys::ColonEntry), [":a@b"]);
+    }
+
+    #[test]
+    fn the_case_of_a_line_says_the_same_compiled_as_in_the_text() {
+        assert_eq!(keys(b"=LocalHosts\n@A.ex&=Me\n", Keys::Sender), ["\0=localhosts1+", "\0@a.ex2+=Me"]);
     }
 
     #[test]

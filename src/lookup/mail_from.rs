@@ -136,20 +136,10 @@ impl<'s> MailFrom<'s> {
     ) -> Result<Answer, LookupFailed> {
         let (mut failed, mut needs_dns) = (None, false);
         for condition in lines {
-            let here = match (&condition.client, sought) {
-                (None, _) => Ok(Answer::Yes(self.evidence(condition))),
-                (Some(_), None) => Ok(Answer::No),
-                (Some(client), Some(sought)) => {
-                    let mut reading = Reading::default();
-                    reading.see(condition.line, client, sought);
-                    decide(&reading, &self.file, sought, using, world)
-                }
-            };
-            match here.and_then(|here| Ok((here, self.is_about(condition, sender)?))) {
-                Ok((Answer::Yes(_), true)) => return Ok(Answer::Yes(self.evidence(condition))),
-                Ok((Answer::NeedsDns, true)) => needs_dns = true,
-                Ok((Answer::Yes(_) | Answer::NeedsDns, false)) => {}
-                Ok((Answer::No | Answer::Absent | Answer::Excepted(_), _)) => {}
+            match self.weigh(condition, sender, sought, using, world) {
+                Ok(Answer::Yes(evidence)) => return Ok(Answer::Yes(evidence)),
+                Ok(Answer::NeedsDns) => needs_dns = true,
+                Ok(Answer::No | Answer::Absent | Answer::Excepted(_)) => {}
                 Err(failure) => drop(failed.get_or_insert(failure)),
             }
         }
@@ -157,6 +147,40 @@ impl<'s> MailFrom<'s> {
             Some(failed) => Err(failed),
             None if needs_dns => Ok(Answer::NeedsDns),
             None => Ok(Answer::No),
+        }
+    }
+
+    /// What one line says. It is asked about the sender only where it holds for the client, and DNS only where it is about
+    /// the sender: what cannot change the answer cannot make it 451 either.
+    fn weigh(
+        &mut self,
+        condition: &Condition,
+        sender: &[u8],
+        sought: Option<&Sought<'_>>,
+        using: Using,
+        world: &mut World<'_>,
+    ) -> Result<Answer, LookupFailed> {
+        let Some(client) = &condition.client else {
+            return Ok(if self.is_about(condition, sender)? {
+                Answer::Yes(self.evidence(condition))
+            } else {
+                Answer::No
+            });
+        };
+        let Some(sought) = sought else { return Ok(Answer::No) };
+        let mut reading = Reading::default();
+        reading.see(condition.line, client, sought);
+        let here = decide(&reading, &self.file, sought, Using::Files, world);
+        if matches!(here, Ok(Answer::No | Answer::Absent | Answer::Excepted(_))) || !self.is_about(condition, sender)? {
+            return Ok(Answer::No);
+        }
+        match (here?, using) {
+            (Answer::NeedsDns, Using::Dns) => match decide(&reading, &self.file, sought, using, world)? {
+                Answer::Yes(_) => Ok(Answer::Yes(self.evidence(condition))),
+                otherwise @ (Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns) => Ok(otherwise),
+            },
+            (Answer::Yes(_), _) => Ok(Answer::Yes(self.evidence(condition))),
+            (otherwise, _) => Ok(otherwise),
         }
     }
 

@@ -15,8 +15,12 @@ const FILE: &str = "relaymx";
 /// What the list says about the MX hosts of a domain, or about its own address if it has none (RFC 5321, 5.1).
 pub(super) fn answer(domain: &[u8], world: &mut World<'_>) -> Result<Answer, LookupFailed> {
     let list = ClientList::new(&world.setup.control.directory, FILE.into());
-    if !list.exists() {
-        return Ok(Answer::Absent);
+    // A list without entries is about nobody, whatever the DNS would say.
+    let unreadable = |unreadable| failed(list.file.clone(), Undecided::Unreadable(unreadable));
+    match list.has_entries().map_err(unreadable)? {
+        None => return Ok(Answer::Absent),
+        Some(false) => return Ok(Answer::No),
+        Some(true) => {}
     }
     if let Some(ip) = literal(domain) {
         return weigh(&list, &Sought { ip, name: None, confirmed: false }, world);

@@ -2,6 +2,7 @@
 
 use crate::client::fault::Fault;
 use crate::client::pattern::Pattern;
+use crate::lookup::wildmat;
 
 /// A line of relaymailfrom (relaymailfrom(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,10 +78,12 @@ impl<'a> SenderLine<'a> {
         let sender = match word(left) {
             Some(sender) => sender,
             None => match memchr::memrchr(b'@', left).and_then(|at| left.get(at + 1..)) {
-                Some(domain) if !left.starts_with(b"!") && is_domain(domain) => Sender::Literal(left),
-                Some(domain) if domain.iter().all(|byte| !byte.is_ascii_whitespace()) && !domain.is_empty() => {
-                    return malformed(SenderFault::Wildcard);
+                Some(domain) if !left.starts_with(b"!") && is_domain(domain) && !wildmat::is_pattern(left) => {
+                    Sender::Literal(left)
                 }
+                // `joe@a\.ex|r&d@b\.ex`: the `&` is in the local part of another expression (QREGEX).
+                Some(domain) if domain.contains(&b'|') && Pattern::parse(client).is_err() => return Self::Address,
+                Some(domain) if !domain.is_empty() => return malformed(SenderFault::Wildcard),
                 // `a&b@domain`: the `&` is in a local part.
                 Some(_) | None if !is_misspelt_word(left) => return Self::Address,
                 Some(_) | None => return malformed(SenderFault::Wildcard),
@@ -94,17 +97,14 @@ impl<'a> SenderLine<'a> {
 }
 
 fn word(text: &[u8]) -> Option<Sender<'static>> {
-    match text {
-        b"=localhosts" => Some(Sender::LocalHosts),
-        b"=localusers" => Some(Sender::LocalUsers),
-        _ => None,
-    }
+    let words = [("=localhosts", Sender::LocalHosts), ("=localusers", Sender::LocalUsers)];
+    words.into_iter().find(|(word, _)| text.eq_ignore_ascii_case(word.as_bytes())).map(|(_, sender)| sender)
 }
 
-/// One of the words with something behind it, and no address either.
+/// Something like one of the words, and no address either.
 fn is_misspelt_word(text: &[u8]) -> bool {
-    let behind = text.strip_prefix(b"=localhosts").or_else(|| text.strip_prefix(b"=localusers"));
-    behind.is_some_and(|behind| behind.starts_with(b"&") || !behind.contains(&b'@'))
+    let (word, behind) = text.split_at_checked(b"=local".len()).unwrap_or_default();
+    word.eq_ignore_ascii_case(b"=local") && (behind.contains(&b'&') || !behind.contains(&b'@'))
 }
 
 fn is_domain(text: &[u8]) -> bool {
@@ -128,9 +128,19 @@ mod tests {
         assert_eq!(SenderLine::parse(b"a@d.ex&=.gw.ex"), literal("a@d.ex", "=.gw.ex"));
         let words = SenderLine::Condition { sender: Sender::LocalUsers, client: Some(b"=me") };
         assert_eq!(SenderLine::parse(b"=localusers&=me"), words);
-        for address in
-            ["a&b@d.ex", "joe@d.ex", "@d.ex", "*@d.ex", "!x@d.ex", "a&", "&", "=local", "^joe@a\\.ex$", "a&@d.ex"]
-        {
+        for address in [
+            "a&b@d.ex",
+            "joe@d.ex",
+            "@d.ex",
+            "*@d.ex",
+            "!x@d.ex",
+            "a&",
+            "&",
+            "=local@d.ex",
+            "^joe@a\\.ex$",
+            "a&@d.ex",
+            "joe@a\\.ex|r&d@b\\.ex",
+        ] {
             assert_eq!(SenderLine::parse(address.as_bytes()), SenderLine::Address, "{address}");
         }
         for (malformed, exception) in [
@@ -140,6 +150,9 @@ mod tests {
             ("=localhosts&x", false),
             ("=localhosts&&10.", false),
             ("=localusersx", false),
+            ("=localuser", false),
+            ("@d.ex &10.", false),
+            ("*@d.ex&10.", false),
             ("@d.ex&", false),
             ("@d.ex&1@0.0.0.0/8", false),
         ] {

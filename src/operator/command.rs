@@ -27,10 +27,30 @@ pub enum Command {
     /// Runs the very code of smtpd. Exit code 0: all accepted; 1: something refused; 111: something refused for now;
     /// 100: wrong usage.
     Explain(Explain),
+    /// Tell whether a pattern, as in relayclients, matches an address or a name
+    ///
+    /// Prints a line for each VALUE: `yes`, the value and what was captured, which is the network that holds the address or
+    /// what stands in front of the suffix; `no`; or `malformed` with what might have been meant. PATTERN may be a whole line:
+    /// `!` in front and `:suffix` behind are told. Without VALUE each line of standard input is one and is answered at
+    /// once; without PATTERN each line is a pattern, a blank and a value.
+    ///
+    /// Exit code 0: all match; 1: one does not; 2: something is malformed; 111: nobody can tell now; 100: wrong usage.
+    Match(Match),
     /// Find mistakes in a control directory
+    ///
+    /// Lines that are malformed or could go, grants to everyone or to whoever is behind this host's gateway, senders
+    /// that anyone can forge, lists that are compiled and stale, files that everyone may change, settings without effect.
     ///
     /// Exit code 0: nothing found; 1: warnings; 2: errors.
     Lint(Lint),
+    /// Play every open-relay probe through the live configuration
+    ///
+    /// Each probe is a way to hide a recipient elsewhere in one of ours. All of them come from clients that nobody
+    /// knows, under forged names and with forged senders, and are judged by the very code of smtpd; nothing is sent.
+    ///
+    /// Exit code 0: none was accepted; 1: one was; 111: some could not be judged, because a lookup failed or needs
+    /// --dns; 100: wrong usage.
+    Selftest(Selftest),
     /// Say in our control files what the configuration of another mail system says about relaying
     ///
     /// Prints the files, each below a comment with its name; what could not be carried over stands at the end as
@@ -109,6 +129,62 @@ pub struct Explain {
     pub json: bool,
 }
 
+/// `postern match`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    postern match 192.168.40-43.* 192.168.43.255 192.168.44.0\n  \
+    postern match =.partner.example gw.partner.example\n  \
+    postern match '@friendly.example&192.0.2.0/24' 'joe@friendly.example&192.0.2.7'\n  \
+    postern match --networks 10.0.0.1-6")]
+pub struct Match {
+    /// Where moreipme and notipme are, for `=me`
+    #[command(flatten)]
+    pub place: Place,
+    /// Print the networks that the pattern stands for, the widest possible, instead of matching
+    #[arg(long, conflicts_with = "values")]
+    pub networks: bool,
+    /// Ask DNS for the addresses of `@name`; else nobody can tell
+    #[arg(long)]
+    pub dns: bool,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+    /// A pattern or a whole line, as in relayclients or relaymailfrom
+    pub pattern: Option<String>,
+    /// Addresses; names for `=name`; `sender&address` for a line with a sender
+    #[arg(value_name = "VALUE")]
+    pub values: Vec<String>,
+}
+
+/// `postern selftest`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    postern selftest --rules /etc/tcp.smtp.cdb\n  \
+    postern selftest --dns --ip 203.0.113.7 --from ceo@our.example")]
+pub struct Selftest {
+    /// The control directory to test
+    #[command(flatten)]
+    pub place: Place,
+    /// A client from outside; may be given more than once [default: addresses that are for documentation only]
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip: Vec<IpAddr>,
+    /// Another sender to forge; may be given more than once
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Vec<String>,
+    /// A variable of smtpd's environment, whoever calls; may be given more than once
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
+    /// Take RELAYCLIENT and so on from the rule for each client in this cdb made by tcprules
+    #[arg(long, value_name = "CDB")]
+    pub rules: Option<PathBuf>,
+    /// Ask DNS where smtpd would; else what depends on it is not judged
+    #[arg(long)]
+    pub dns: bool,
+    /// Print JSON, one object
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `postern lint`.
 #[derive(Debug, Args)]
 pub struct Lint {
@@ -121,6 +197,13 @@ pub struct Lint {
     /// Examine the variables that this cdb made by tcprules sets, and whether it is older than its source
     #[arg(long, value_name = "CDB")]
     pub rules: Option<PathBuf>,
+    /// Look for grants to these addresses, which stand for many clients; may be given more than once [default: this
+    /// host's default gateways, and its own addresses on bridges]
+    #[arg(long = "gateway", value_name = "ADDRESS")]
+    pub gateways: Vec<IpAddr>,
+    /// Ask DNS whether the names in lists have addresses; without this the network is not asked
+    #[arg(long)]
+    pub dns: bool,
     /// Print JSON, an array of findings
     #[arg(long)]
     pub json: bool,

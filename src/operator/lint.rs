@@ -1,26 +1,56 @@
 //! `postern lint`: what is wrong with a control directory and with the rules of tcpserver.
 
+mod clients;
+mod compiled;
+mod ladder;
+mod list;
+mod names;
+mod relay;
+mod senders;
+mod told;
+
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::cdb::read::{Cdb, CdbError};
-use crate::client::rules::{Item, items};
 use crate::control::Setup;
 use crate::control::environment::Environment;
 use crate::control::settings::{Form, SETTINGS, Setting, State};
 use crate::control::text::{first_line, signed, unsigned};
-use crate::operator::list_lint::lint_list;
+use crate::dns::Dns;
+use crate::operator::host::Gateway;
+use crate::operator::lint::list::{byte_order_mark, has_typographic_quotes, lint_list};
+use crate::operator::lint::names::Named;
 
 pub use crate::operator::finding::{Finding, Severity};
 
-/// The longest value of a rule that is looked at, in octets.
-const VALUE_OCTETS_MAX: usize = 65_536;
+/// What is examined, and what of the world is known or may be asked.
+#[derive(Debug)]
+pub struct Examination<'a> {
+    /// The control directory.
+    pub directory: &'a Path,
+    /// The variables that smtpd will have.
+    pub environment: &'a Environment,
+    /// The compiled rules of tcpserver.
+    pub rules: Option<&'a Path>,
+    /// Addresses that stand for many clients.
+    pub gateways: &'a [Gateway],
+    /// Whom to ask for names; nobody where the network must not be asked.
+    pub dns: Option<Dns>,
+}
+
+/// What the meaning of a list depends on.
+struct Circumstances<'a> {
+    environment: &'a Environment,
+    regular_expressions: bool,
+    gateways: &'a [Gateway],
+}
 
 /// Examines a control directory, the variables that smtpd will have, and the compiled rules of tcpserver if there are any.
 #[must_use]
-pub fn lint(directory: &Path, environment: &Environment, rules: Option<&Path>) -> Vec<Finding> {
+pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
+    let Examination { directory, environment, rules, gateways, .. } = examination;
     let mut findings = Vec::new();
     let metadata = match fs::metadata(directory) {
         Ok(metadata) => metadata,
@@ -28,22 +58,27 @@ pub fn lint(directory: &Path, environment: &Environment, rules: Option<&Path>) -
     };
     findings.extend(world_writable(directory, &metadata));
     let setup = Setup::load(environment.clone(), directory, None);
-    if let Err(error) = &setup {
-        findings.push(Finding::error(directory, format!("smtpd cannot start: {error}")));
+    match &setup {
+        Ok(setup) => findings.extend(relay::lint_level(setup, directory, environment, rules)),
+        Err(error) => findings.push(Finding::error(directory, format!("smtpd cannot start: {error}"))),
     }
     let regular_expressions = setup.is_ok_and(|setup| setup.control.regular_expressions);
+    let circumstances = Circumstances { environment, regular_expressions, gateways };
     for setting in SETTINGS {
         findings.extend(lint_variable(setting, environment));
         if !setting.file.is_empty() {
-            findings.extend(lint_file(setting, directory, regular_expressions));
+            let path = relay::file_of(setting, directory, environment);
+            findings.extend(lint_file(setting, &path, &circumstances, examination.dns.as_mut()));
             findings.extend(lint_other_forms(setting, directory));
+            findings.extend(relay::lint_renamed(setting, directory, environment));
         }
     }
+    findings.extend(relay::lint_confirmation(directory, environment));
     if matches!(directory.join("rcpthosts").try_exists(), Ok(false)) {
         let text = "is missing, so every recipient that needs it gets 451: write the domains of this host into it";
         findings.push(Finding::error(directory.join("rcpthosts"), text));
     }
-    findings.extend(rules.map(lint_rules).unwrap_or_default());
+    findings.extend(rules.map(|rules| compiled::lint_rules(rules, gateways)).unwrap_or_default());
     findings
 }
 
@@ -59,36 +94,76 @@ pub fn exit_code(findings: &[Finding]) -> u8 {
 
 fn lint_variable(setting: &Setting, environment: &Environment) -> Option<Finding> {
     let value = environment.get(setting.variable.as_bytes()).filter(|_| !setting.variable.is_empty())?;
-    let problem = not_yet(setting).or_else(|| bad_number(setting, value))?;
+    let quotes = || has_typographic_quotes(value).then(|| TYPOGRAPHIC.to_owned());
+    let problem = not_yet(setting).or_else(|| bad_number(setting, value)).or_else(quotes)?;
     Some(Finding::warning(setting.variable, problem))
 }
 
-fn lint_file(setting: &Setting, directory: &Path, regular_expressions: bool) -> Vec<Finding> {
-    let path = directory.join(setting.file);
-    let metadata = match fs::metadata(&path) {
+/// What to do about quotes in the wrong place.
+const TYPOGRAPHIC: &str = "has typographic quotes, as pasted from a web page: type it anew";
+
+fn lint_file(setting: &Setting, path: &Path, circumstances: &Circumstances<'_>, dns: Option<&mut Dns>) -> Vec<Finding> {
+    if relay::is_compiled_of_clients(setting) {
+        return Vec::new(); // It is examined with its text, whatever name that has.
+    }
+    let is_of_clients = relay::is_list_of_clients(setting);
+    let mut findings = if is_of_clients { compiled::lint_compiled_clients(path) } else { Vec::new() };
+    let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => return vec![unreadable(&path, &error)],
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return findings,
+        Err(error) => {
+            findings.push(unreadable(path, &error));
+            return findings;
+        }
     };
-    let mut findings: Vec<_> = world_writable(&path, &metadata).into_iter().collect();
+    findings.extend(world_writable(path, &metadata));
     if let Some(problem) = not_yet(setting) {
         findings.push(Finding::warning(path, problem));
         return findings;
     }
     if setting.form == Form::Cdb {
-        findings.extend(lint_cdb(&path));
+        findings.extend(compiled::lint_cdb(path));
         return findings;
     }
-    match fs::read(&path) {
-        Ok(text) => {
-            findings.extend(bad_number(setting, &text).map(|problem| Finding::warning(&path, problem).in_line(1)));
-            if matches!(setting.form, Form::Lines | Form::Addresses) {
-                findings.extend(lint_list(&path, setting.file, &text, regular_expressions));
-            }
-        }
-        Err(error) => findings.push(unreadable(&path, &error)),
+    match fs::read(path) {
+        Ok(text) => findings.extend(lint_text(setting, path, &text, circumstances, dns)),
+        Err(error) => findings.push(unreadable(path, &error)),
     }
     findings
+}
+
+fn lint_text(
+    setting: &Setting,
+    path: &Path,
+    text: &[u8],
+    circumstances: &Circumstances<'_>,
+    dns: Option<&mut Dns>,
+) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = byte_order_mark(path, text).into_iter().collect();
+    findings.extend(bad_number(setting, text).map(|problem| Finding::warning(path, problem).in_line(1)));
+    if relay::is_list_of_clients(setting) {
+        let (found, lines) = clients::lint_clients(path, setting.file, text, circumstances);
+        findings.extend(found);
+        findings.extend(of_names(path, lines.iter().map(clients::Read::named), dns));
+    } else if setting.file == "relaymailfrom" {
+        let (found, conditions) = senders::lint_senders(path, text, circumstances);
+        findings.extend(found);
+        let compiled = compiled::compiled_path(path);
+        // The compiled form of the usual name has a row of its own.
+        if path.file_name() != Some("relaymailfrom".as_ref()) && compiled.exists() {
+            findings.extend(compiled::lint_cdb(&compiled));
+        }
+        findings.extend(of_names(path, conditions.iter().map(senders::Condition::named), dns));
+    } else if matches!(setting.form, Form::Lines | Form::Addresses) {
+        findings.extend(lint_list(path, setting.file, text));
+    } else if has_typographic_quotes(text) {
+        findings.push(Finding::warning(path, TYPOGRAPHIC));
+    }
+    findings
+}
+
+fn of_names<'t>(path: &Path, lines: impl Iterator<Item = Named<'t>>, dns: Option<&mut Dns>) -> Vec<Finding> {
+    dns.map(|dns| names::lint_names(path, lines, dns)).unwrap_or_default()
 }
 
 /// A list may also stand in NAME.cdb or NAME.sql; a form that is not read must not go unnoticed.
@@ -142,52 +217,4 @@ fn world_writable(path: &Path, metadata: &Metadata) -> Option<Finding> {
         return None;
     }
     Some(Finding::error(path, "can be changed by everyone: chmod o-w"))
-}
-
-/// A compiled list must be whole, and not older than its source.
-fn lint_cdb(path: &Path) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let damaged = match Cdb::open(path) {
-        Ok(cdb) => cdb.iter(VALUE_OCTETS_MAX).find_map(Result::err),
-        Err(error) => Some(CdbError::from(error)),
-    };
-    if let Some(error) = damaged {
-        findings.push(Finding::error(path, format!("is damaged ({error}): make it again")));
-    }
-    let source = path.with_extension("");
-    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    // Without a source nothing is newer.
-    if changed(&source) > changed(path) {
-        findings.push(Finding::warning(path, format!("is older than {}: make it again", source.display())));
-    }
-    findings
-}
-
-/// The variables that rules set, and whether the rule for everyone lets everyone relay.
-fn lint_rules(path: &Path) -> Vec<Finding> {
-    let mut findings = lint_cdb(path);
-    let Ok(cdb) = Cdb::open(path) else { return findings };
-    let mut before = Vec::new();
-    for (key, value) in cdb.iter(VALUE_OCTETS_MAX).filter_map(Result::ok) {
-        // A network has become many keys with one value (D41); its first key stands for all of them.
-        if value == before && !key.is_empty() {
-            continue;
-        }
-        before.clone_from(&value);
-        let shown = String::from_utf8_lossy(&key).into_owned();
-        for item in items(&value) {
-            let Item::Set(text) = item else { continue };
-            let name = text.split(|&byte| byte == b'=').next().unwrap_or_default();
-            if key.is_empty() && name == b"RELAYCLIENT" {
-                let text = "the rule for everyone (the empty address) sets RELAYCLIENT: this is an open relay";
-                findings.push(Finding::error(path, text));
-            }
-            let known = SETTINGS.iter().find(|setting| setting.variable.as_bytes() == name);
-            if let Some(problem) = known.and_then(not_yet) {
-                let name = String::from_utf8_lossy(name);
-                findings.push(Finding::warning(path, format!("rule `{shown}`: {name} {problem}")));
-            }
-        }
-    }
-    findings
 }

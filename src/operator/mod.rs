@@ -3,9 +3,12 @@
 pub mod command;
 pub mod convert;
 pub mod explain;
+pub mod host;
 pub mod lint;
 pub mod manual;
+pub mod match_pattern;
+pub mod rule;
+pub mod selftest;
 pub mod settings;
 
 mod finding;
-mod list_lint;

@@ -209,7 +209,8 @@ pub enum LookupFailed {
         /// What is wrong with it.
         error: String,
     },
-    /// A line that excepts cannot be read or resolved: nobody can know whom it excepts (D43).
+    /// A line that excepts cannot be read or resolved: nobody can know whom it excepts (D43). The list has told so itself,
+    /// once for all.
     Exception {
         /// The name of the list.
         file: FileName,

@@ -10,7 +10,7 @@ use crate::control::Setup;
 use crate::message::received::Protocol;
 use crate::policy::Credentials;
 use crate::policy::client::Gate;
-use crate::policy::verdict::{Ask, Reason};
+use crate::policy::verdict::{Ask, LookupFailed, Reason};
 use crate::smtp::command::Command;
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::printable::loggable;
@@ -115,7 +115,9 @@ impl Turn {
     /// A decision: its log line ends in its reason. A failed lookup says more in the log, and may end the session.
     fn because(mut self, mut line: Vec<u8>, reason: Reason) -> Self {
         if let Reason::LookupFailed(failed) = &reason {
-            self.log.push(loggable(failed.to_string().as_bytes()));
+            if !matches!(failed, LookupFailed::Exception { .. }) {
+                self.log.push(loggable(failed.to_string().as_bytes()));
+            }
             if failed.ends_session() {
                 self.then = Then::Close { exit: 1 };
             }

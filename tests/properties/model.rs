@@ -1,8 +1,11 @@
 //! A session as RFC 5321 and the operator see it: who may send to whom is a set of grounds, one of which suffices.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
-use crate::world::{DOMAINS, List, SENDERS, World};
+use crate::lists::List;
+use crate::world::{Is, Says, World};
 
 /// Paths as clients write them, and the addresses they mean.
 const FROM: [(&str, &str); 8] = [
@@ -15,7 +18,7 @@ const FROM: [(&str, &str); 8] = [
     ("<a@one.example.evil.example>", "a@one.example.evil.example"),
     ("<local>", "local"),
 ];
-const TO: [(&str, &str); 14] = [
+const TO: [(&str, &str); 17] = [
     ("<u@own.example>", "u@own.example"),
     ("<U@Own.Example", "U@Own.Example"),
     (" v@own.example", "v@own.example"),
@@ -26,6 +29,9 @@ const TO: [(&str, &str); 14] = [
     ("<u@far.example,own.example>", "u@far.example,own.example"),
     ("<u\"@far.example\">", "u@far.example"),
     ("<u@>", "u@"),
+    ("<u@FAR.example>", "u@FAR.example"),
+    ("<u@[192.0.2.25]>", "u@[192.0.2.25]"),
+    ("<u@[192.0.2.26]>", "u@[192.0.2.26]"),
     ("<local>", "local"),
     ("<u%far.example@own.example>", "u%far.example@own.example"),
     ("<far.example!u@own.example>", "far.example!u@own.example"),
@@ -64,10 +70,10 @@ pub fn step() -> impl Strategy<Value = Step> {
         6 => (0..FROM.len()).prop_map(Step::Mail),
         12 => (0..TO.len()).prop_map(Step::Rcpt),
         4 => Just(Step::Data),
-        1 => Just(Step::BadMail),
-        1 => Just(Step::Rset),
-        1 => Just(Step::Helo),
-        1 => Just(Step::Ehlo),
+        2 => Just(Step::BadMail),
+        2 => Just(Step::Rset),
+        2 => Just(Step::Helo),
+        2 => Just(Step::Ehlo),
         2 => (0..OTHERS.len()).prop_map(Step::Other),
         1 => prop::bool::weighted(0.1).prop_map(|quits| if quits { Step::Quit } else { Step::Data }),
     ]
@@ -95,53 +101,48 @@ impl Step {
 pub enum Expected {
     /// A reply with this code.
     Code(u16),
+    /// 553, in the operator's words if there are any.
+    NoGrant,
     /// Content is received.
     Message,
     /// The end.
     Close,
 }
 
-/// Whether a thing is so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Is {
-    Yes,
-    Never,
-    /// Only later can one know.
-    Later,
-}
+/// A ground that a transaction or a recipient had, and what ended the transaction. No other one may have it for that.
+type Had = (&'static str, &'static str);
 
 /// A session that knows the whole world.
 pub struct Model<'w> {
     world: &'w World,
     /// The sender, and the recipients as they are stored.
     transaction: Option<(&'static str, Vec<String>)>,
+    /// The grounds of this transaction, and those of earlier ones.
+    has: BTreeSet<&'static str>,
+    had: BTreeSet<Had>,
 }
 
 impl<'w> Model<'w> {
     pub fn new(world: &'w World) -> Self {
-        Self { world, transaction: None }
+        Self { world, transaction: None, has: BTreeSet::new(), had: BTreeSet::new() }
     }
 
     pub fn hear(&mut self, step: &Step, count: &impl Fn(String)) -> Expected {
         let code = match *step {
-            Step::Helo | Step::Ehlo | Step::Rset => {
-                self.transaction = None;
-                250
-            }
+            Step::Helo => self.end("HELO", 250),
+            Step::Ehlo => self.end("EHLO", 250),
+            Step::Rset => self.end("RSET", 250),
             Step::Mail(number) => {
                 let sender = FROM[number].1;
-                self.transaction = None;
                 let code = if self.world.cugmail { code(local_or_own(self.world, sender)) } else { 250 };
+                self.end("MAIL", code);
                 if code == 250 {
                     self.transaction = Some((sender, Vec::new()));
                 }
                 code
             }
-            Step::BadMail => {
-                self.transaction = None;
-                555
-            }
-            Step::Rcpt(number) => self.rcpt(TO[number].1, count),
+            Step::BadMail => self.end("a bad MAIL", 555),
+            Step::Rcpt(number) => return self.rcpt(TO[number].1, count),
             Step::Data => match &self.transaction {
                 Some((_, recipients)) if !recipients.is_empty() => return Expected::Message,
                 Some(_) | None => 503,
@@ -157,35 +158,50 @@ impl<'w> Model<'w> {
 
     /// What the envelope must be. Nothing of it is left for the next one.
     pub fn take_message(&mut self) -> (&'static str, Vec<String>) {
-        self.transaction.take().unwrap()
+        let message = self.transaction.take().unwrap();
+        self.end("DATA", 354);
+        message
     }
 
-    fn rcpt(&mut self, recipient: &str, count: &impl Fn(String)) -> u16 {
+    fn end(&mut self, by: &'static str, code: u16) -> u16 {
+        self.transaction = None;
+        self.had.extend(std::mem::take(&mut self.has).into_iter().map(|ground| (ground, by)));
+        code
+    }
+
+    fn rcpt(&mut self, recipient: &str, count: &impl Fn(String)) -> Expected {
         let world = self.world;
-        let Some((sender, recipients)) = &mut self.transaction else { return 503 };
+        let Some((sender, recipients)) = &mut self.transaction else { return Expected::Code(503) };
         let closed_to = if world.cugmail { local_or_own(world, recipient) } else { Is::Yes };
         if closed_to != Is::Yes {
-            return code(closed_to);
+            return Expected::Code(code(closed_to));
         }
         let local_part = recipient.rsplit_once('@').map_or(recipient, |(local_part, _)| local_part);
         if local_part.contains(['@', '%', '!']) {
-            return 550;
+            return Expected::Code(550);
         }
         let grounds = grounds(world, sender, recipient);
         let Some((ground, _, suffix)) = grounds.iter().find(|(_, is, _)| *is == Is::Yes) else {
             let is = if grounds.iter().any(|(_, is, _)| *is == Is::Later) { Is::Later } else { Is::Never };
             count(format!("refused: {is:?}"));
-            return code(is);
+            self.had.iter().for_each(|(ground, by)| count(format!("refused after: {ground}, {by}")));
+            self.has.iter().for_each(|ground| count(format!("refused beside: {ground}")));
+            if is == Is::Never {
+                count(format!("refused by relaylevel: {}", world.level));
+                return Expected::NoGrant;
+            }
+            return Expected::Code(code(is));
         };
         if recipients.len() >= world.recipients_max {
-            return 557;
+            return Expected::Code(557);
         }
         if sender.is_empty() && !recipients.is_empty() {
-            return 553;
+            return Expected::Code(553);
         }
         count(format!("grounds: {ground}"));
-        recipients.push([recipient, world.relay_client.unwrap_or_default(), suffix].concat());
-        250
+        self.has.insert(ground);
+        recipients.push([recipient, suffix_of_all(world), suffix].concat());
+        Expected::Code(250)
     }
 }
 
@@ -197,44 +213,58 @@ fn code(is: Is) -> u16 {
     }
 }
 
-/// Every ground to accept a recipient, whether it holds, and what it puts behind the address.
-fn grounds(world: &World, sender: &str, recipient: &str) -> [(&'static str, Is, &'static str); 6] {
-    let only_if = |condition: bool, is: Is| if condition { is } else { Is::Never };
-    let yes_if = |condition: bool| only_if(condition, Is::Yes);
-    let has_domain = recipient.contains('@');
-    let listed = |list: List<bool>| match list {
-        List::Absent => Is::Never,
-        List::Broken => Is::Later,
-        List::Of(is_listed) => yes_if(is_listed),
-    };
-    let senders = match world.senders {
-        List::Absent => Is::Never,
-        List::Broken => Is::Later,
-        List::Of(listed) => yes_if((0..3).any(|number| listed[number] && is_sender(SENDERS[number], sender))),
-    };
-    [
-        ("local", yes_if(!has_domain && !world.auth_all), ""),
-        ("own domain", only_if(has_domain && !world.auth_all, local_or_own(world, recipient)), ""),
-        ("RELAYCLIENT", yes_if(world.relay_client.is_some()), ""),
-        ("client", listed(world.clients), ".listed"),
-        ("name", only_if(world.has_name, listed(world.names)), ".listed"),
-        ("sender", only_if(!sender.is_empty(), senders), ""),
-    ]
+/// What RELAYCLIENT puts behind everyone, if relaylevel does not set it aside.
+fn suffix_of_all(world: &World) -> &'static str {
+    let is_heard = ["", "normal", "open"].contains(&world.level);
+    world.relay_client.filter(|_| is_heard).unwrap_or_default()
 }
 
-fn is_sender(entry: &str, sender: &str) -> bool {
-    let sender = sender.to_lowercase();
-    sender == entry || (entry.starts_with('@') && sender.ends_with(entry))
+/// A ground, whether it holds, and what it puts behind the address.
+type Ground = (&'static str, Is, &'static str);
+
+/// Every ground to accept a recipient. DNS is asked last.
+fn grounds(world: &World, sender: &str, recipient: &str) -> Vec<Ground> {
+    let only_if = |condition: bool, is: Is| if condition { is } else { Is::Never };
+    let yes_if = |condition: bool| only_if(condition, Is::Yes);
+    let domain = recipient.rsplit_once('@').map(|(_, domain)| domain);
+    let mut grounds = vec![
+        ("local", yes_if(domain.is_none() && !world.auth_all), ""),
+        ("own domain", only_if(domain.is_some() && !world.auth_all, local_or_own(world, recipient)), ""),
+        ("AUTH", yes_if(world.is_user), ""),
+    ];
+    match world.level {
+        "" | "normal" => {}
+        "none" => return grounds,
+        "open" => {
+            grounds.push(("open", Is::Yes, ""));
+            return grounds;
+        }
+        _ => {
+            grounds.push(("a word that is none", Is::Later, ""));
+            return grounds;
+        }
+    }
+    grounds.push(("RELAYCLIENT", yes_if(world.relay_client.is_some()), ""));
+    let client = world.client();
+    let sender = if sender.is_empty() { Says::Absent } else { world.sender(sender) };
+    let now = |says: Says| if says == Says::Dns { Is::Never } else { world.decided(says) };
+    let by_dns = |says: Says| if says == Says::Dns { world.decided(says) } else { Is::Never };
+    grounds.extend([
+        ("client", now(client), ".listed"),
+        ("name", only_if(world.has_name, now(world.name())), ".listed"),
+        ("sender", now(sender), ""),
+        ("client by DNS", by_dns(client), ".listed"),
+        ("sender by DNS", by_dns(sender), ""),
+        ("mx", domain.map_or(Is::Never, |domain| world.decided(world.mx(domain))), ".mx"),
+    ]);
+    grounds
 }
 
 /// Whether an address has no domain, or one of ours; without a list nobody can know.
 fn local_or_own(world: &World, address: &str) -> Is {
-    let address = address.to_lowercase();
     let Some((_, domain)) = address.rsplit_once('@') else { return Is::Yes };
-    let is_own = |entry: &str| domain == entry || (entry.starts_with('.') && domain.ends_with(entry));
     match world.domains {
-        List::Absent | List::Broken => Is::Later,
-        List::Of(listed) if (0..3).any(|number| listed[number] && is_own(DOMAINS[number])) => Is::Yes,
-        List::Of(_) => Is::Never,
+        List::Absent => Is::Later,
+        List::Broken | List::Of(_) => world.decided(world.own_domain(domain)),
     }
 }

@@ -6,26 +6,33 @@ use std::path::Path;
 
 use postern::client::Client;
 use postern::control::environment::Environment;
-use postern::control::{Control, Setup};
-use postern::policy::verdict::{Answer, Evidence, LookupFailed, Question};
+use postern::control::{Control, RelayLevel, Setup};
+use postern::policy::Credentials;
+use postern::policy::verdict::{Answer, Evidence, LookupFailed, Question, Using};
 use proptest::prelude::*;
 
-/// What relaymailfrom may hold, and rcpthosts.
-pub const SENDERS: [&str; 3] = ["a@one.example", "@two.example", "b@own.example"];
-pub const DOMAINS: [&str; 3] = ["own.example", ".wild.example", "two.example"];
+use crate::lists::{self, Clients, DOMAINS, List, SENDERS};
 
 const CLIENT_IP: &str = "192.0.2.7";
 const CLIENT_NAME: &str = "client.name.example";
 
-/// What there is of a list.
+/// Whether a thing is so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum List<T> {
-    /// No such file.
+pub enum Is {
+    Yes,
+    Never,
+    /// Only later can one know.
+    Later,
+}
+
+/// What a list says before DNS is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
     Absent,
-    /// A file that cannot be read.
-    Broken,
-    /// A file that holds this.
-    Of(T),
+    /// There it is: for all to see.
+    Now(Is),
+    /// What DNS says.
+    Dns,
 }
 
 /// A world in which sessions take place.
@@ -33,35 +40,73 @@ pub enum List<T> {
 pub struct World {
     /// RELAYCLIENT and its suffix.
     pub relay_client: Option<&'static str>,
-    /// Whether relayclients lists the client's address.
-    pub clients: List<bool>,
+    /// The word in relaylevel.
+    pub level: &'static str,
+    /// RELAYTEXT.
+    pub relay_text: Option<&'static str>,
+    /// What relayclients says about the client.
+    pub clients: List<Clients>,
     /// Whether relaydomains lists the client's name.
     pub names: List<bool>,
     /// Which of [`SENDERS`] relaymailfrom lists.
-    pub senders: List<[bool; 3]>,
+    pub senders: List<[bool; SENDERS.len()]>,
+    /// relaymx lists [`lists::MX`]; whether it also has an exception that nobody can read.
+    pub mx: List<bool>,
     /// Which of [`DOMAINS`] rcpthosts lists.
     pub domains: List<[bool; 3]>,
+    /// What DNS says, whoever asks.
+    pub dns: Is,
     pub has_name: bool,
     pub auth_all: bool,
     pub cugmail: bool,
+    /// The client has authenticated itself.
+    pub is_user: bool,
     pub recipients_max: usize,
 }
 
 /// Grants are rare enough that most worlds have none or one.
 pub fn world() -> impl Strategy<Value = World> {
+    let seldom = || prop::bool::weighted(0.1);
     let relay_client = prop_oneof![8 => Just(None), 1 => Just(Some("")), 1 => Just(Some(".relayed"))];
-    let senders = list([any::<bool>(), any::<bool>(), any::<bool>()].boxed());
+    let level =
+        prop_oneof![6 => Just(""), 2 => Just("normal"), 2 => Just("none"), 1 => Just("open"), 1 => Just("closed")];
+    let text = prop_oneof![3 => Just(None), 1 => Just(Some("ask the operator"))];
+    let line = || prop::bool::weighted(0.2);
+    let senders = prop::array::uniform::<_, { SENDERS.len() }>(line());
     let domains =
         prop_oneof![1 => Just(List::Absent), 1 => Just(List::Broken), 8 => any::<[bool; 3]>().prop_map(List::Of)];
-    let seldom = || prop::bool::weighted(0.1);
-    let lists = (list(seldom().boxed()), list(seldom().boxed()), senders, domains);
-    let switches = (any::<bool>(), seldom(), seldom());
+    let lists = (
+        list(lists::clients().boxed()),
+        list(seldom().boxed()),
+        list(senders.boxed()),
+        list(seldom().boxed()),
+        domains,
+    );
+    let dns = prop_oneof![2 => Just(Is::Yes), 2 => Just(Is::Never), 1 => Just(Is::Later)];
+    let switches = (any::<bool>(), seldom(), seldom(), seldom());
     let recipients_max = prop_oneof![Just(2usize), Just(50)];
-    (relay_client, lists, switches, recipients_max).prop_map(|(relay_client, lists, switches, recipients_max)| {
-        let (clients, names, senders, domains) = lists;
-        let (has_name, auth_all, cugmail) = switches;
-        World { relay_client, clients, names, senders, domains, has_name, auth_all, cugmail, recipients_max }
-    })
+    (relay_client, level, text, lists, dns, switches, recipients_max).prop_map(
+        |(relay_client, level, relay_text, lists, dns, switches, recipients_max)| {
+            let (clients, names, senders, mx, domains) = lists;
+            let (has_name, auth_all, cugmail, is_user) = switches;
+            World {
+                relay_client,
+                level,
+                relay_text,
+                clients,
+                names,
+                senders,
+                mx,
+                domains,
+                dns,
+                has_name,
+                auth_all,
+                cugmail,
+                is_user,
+                recipients_max,
+            }
+        },
+    )
 }
 
 fn list<T: Clone + std::fmt::Debug + 'static>(of: BoxedStrategy<T>) -> impl Strategy<Value = List<T>> {
@@ -74,7 +119,12 @@ impl World {
         self.clients == List::Broken
             || self.names == List::Broken
             || self.senders == List::Broken
+            || self.mx == List::Broken
             || self.domains == List::Broken
+    }
+
+    pub fn credentials(&self) -> Credentials {
+        Credentials { user: self.is_user.then(|| b"joe".to_vec()), ..Credentials::default() }
     }
 
     /// What is loaded when the connection starts, without files.
@@ -84,6 +134,13 @@ impl World {
             auth_all: self.auth_all,
             closed_user_group: self.cugmail,
             recipients_max: self.recipients_max,
+            relay_level: match self.level {
+                "none" => RelayLevel::None,
+                "open" => RelayLevel::Open,
+                "" | "normal" => RelayLevel::Normal,
+                word => RelayLevel::Unknown(word.into()),
+            },
+            relay_text: self.relay_text.map(Into::into),
             ..Control::default()
         };
         let client = Client {
@@ -100,24 +157,96 @@ impl World {
 
     /// What the lists say.
     pub fn answer(&self, question: Question<'_>) -> Result<Answer, LookupFailed> {
-        let lists = |entries: [&str; 3], listed: &[bool; 3], matches: &dyn Fn(&str) -> bool| {
-            entries.iter().zip(listed).any(|(entry, listed)| *listed && matches(entry))
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        let (file, says, using, suffix) = match question {
+            Question::RelayClients(using) => ("relayclients", self.client(), using, ".listed"),
+            Question::RelayDomains => ("relaydomains", self.name(), Using::Dns, ".listed"),
+            Question::RelayMailFrom(sender, using) => ("relaymailfrom", self.sender(&text(sender)), using, ""),
+            Question::OwnDomain(domain) => ("rcpthosts", self.own_domain(&text(domain)), Using::Dns, ""),
+            Question::RelayMx(domain) => ("relaymx", self.mx(&text(domain)), Using::Dns, ".mx"),
+            Question::OwnAddress(_) => return Ok(Answer::No),
         };
-        match question {
-            Question::RelayClients(_) => said("relayclients", &self.clients, |listed| *listed),
-            Question::RelayDomains => said("relaydomains", &self.names, |listed| *listed),
-            Question::RelayMailFrom(sender, _) => {
-                let sender = String::from_utf8_lossy(sender).to_lowercase();
-                let matches = |entry: &str| sender == entry || (entry.starts_with('@') && sender.ends_with(entry));
-                said("relaymailfrom", &self.senders, |listed| lists(SENDERS, listed, &matches))
+        let error = "it is broken".to_string();
+        let failed = match says {
+            Says::Dns => LookupFailed::Dns { file: file.into(), line: Some(1), error },
+            Says::Absent | Says::Now(_) if self.is_unreadable() => {
+                LookupFailed::Unreadable { file: file.into(), path: file.into(), error }
             }
-            Question::OwnDomain(domain) => {
-                let domain = String::from_utf8_lossy(domain).to_lowercase();
-                let matches = |entry: &str| domain == entry || (entry.starts_with('.') && domain.ends_with(entry));
-                said("rcpthosts", &self.domains, |listed| lists(DOMAINS, listed, &matches))
+            Says::Absent | Says::Now(_) => LookupFailed::Exception { file: file.into(), line: 1, error },
+        };
+        let evidence = Evidence { file: file.into(), line: Some(1), suffix: suffix.into() };
+        match says {
+            Says::Absent => Ok(Answer::Absent),
+            Says::Dns if using == Using::Files => Ok(Answer::NeedsDns),
+            // An exception that wins is told as such.
+            Says::Now(Is::Never) if self.clients == List::Of(Clients::Excepted) && file == "relayclients" => {
+                Ok(Answer::Excepted(evidence))
             }
-            Question::RelayMx(_) => Ok(Answer::Absent),
-            Question::OwnAddress(_) => Ok(Answer::No),
+            says @ (Says::Now(_) | Says::Dns) => match self.decided(says) {
+                Is::Yes => Ok(Answer::Yes(evidence)),
+                Is::Never => Ok(Answer::No),
+                Is::Later => Err(failed),
+            },
+        }
+    }
+
+    /// With DNS's help.
+    pub fn decided(&self, says: Says) -> Is {
+        match says {
+            Says::Absent => Is::Never,
+            Says::Now(is) => is,
+            Says::Dns => self.dns,
+        }
+    }
+
+    /// relayclients about the client.
+    pub fn client(&self) -> Says {
+        self.clients.says(|clients| match clients {
+            Clients::Unlisted | Clients::Excepted | Clients::DoubtfulUnlisted => Says::Now(Is::Never),
+            Clients::Listed => Says::Now(Is::Yes),
+            Clients::Doubtful => Says::Now(Is::Later),
+            Clients::ByDns => Says::Dns,
+        })
+    }
+
+    /// relaydomains about the client's name.
+    pub fn name(&self) -> Says {
+        self.names.says(|listed| Says::Now(if listed { Is::Yes } else { Is::Never }))
+    }
+
+    /// relaymailfrom about a sender.
+    pub fn sender(&self, sender: &str) -> Says {
+        self.senders.says(|listed| lists::sender(listed, sender, |domain| self.local_host(domain)))
+    }
+
+    /// relaymx about a domain.
+    pub fn mx(&self, domain: &str) -> Says {
+        self.mx.says(|is_doubtful| match (domain.to_lowercase().as_str(), self.dns) {
+            (lists::MX, _) => Says::Now(if is_doubtful { Is::Later } else { Is::Yes }),
+            (literal, _) if literal.starts_with('[') => Says::Now(Is::Never),
+            ("far.example", Is::Yes) if is_doubtful => Says::Now(Is::Later),
+            ("far.example", _) | (_, Is::Later) => Says::Dns,
+            (_, Is::Yes | Is::Never) => Says::Now(Is::Never),
+        })
+    }
+
+    /// rcpthosts about a domain.
+    pub fn own_domain(&self, domain: &str) -> Says {
+        let domain = domain.to_lowercase();
+        let is_own = |entry: &str| domain == entry || (entry.starts_with('.') && domain.ends_with(entry));
+        self.domains.says(|listed| {
+            let is_listed = DOMAINS.iter().zip(listed).any(|(entry, listed)| listed && is_own(entry));
+            Says::Now(if is_listed { Is::Yes } else { Is::Never })
+        })
+    }
+
+    /// Whether mail for the domain is delivered here.
+    fn local_host(&self, domain: &str) -> Is {
+        match self.domains {
+            List::Broken => Is::Later,
+            List::Absent => Is::Never,
+            List::Of(listed) if DOMAINS.iter().zip(listed).any(|(entry, listed)| listed && domain == *entry) => Is::Yes,
+            List::Of(_) => Is::Never,
         }
     }
 
@@ -128,6 +257,7 @@ impl World {
             ("TCPREMOTEIP", Some(CLIENT_IP)),
             ("TCPREMOTEHOST", self.has_name.then_some(CLIENT_NAME)),
             ("RELAYCLIENT", self.relay_client),
+            ("RELAYTEXT", self.relay_text),
             ("AUTH_ALL", self.auth_all.then_some("")),
             ("CUGMAIL", self.cugmail.then_some("")),
             ("MAXRECIPIENTS", Some(recipients_max.as_str())),
@@ -142,40 +272,19 @@ impl World {
             List::Broken => fs::create_dir(directory.join(file)).unwrap(),
             List::Of(text) => fs::write(directory.join(file), text).unwrap(),
         };
-        let entries = |entries: [&str; 3], listed: [bool; 3]| -> String {
-            let listed = entries.iter().zip(listed).filter(|(_, listed)| *listed);
+        let entries = |entries: &[&str], listed: &[bool]| -> String {
+            let listed = entries.iter().zip(listed).filter(|(_, listed)| **listed);
             listed.map(|(entry, _)| format!("# next\n{entry}\n")).collect()
         };
-        let key =
-            |key: &str, is_listed: bool| if is_listed { format!("{key}:.listed\n") } else { "x.y:\n".to_string() };
+        let name = |is_listed: bool| if is_listed { ".name.example:.listed\n" } else { "x.y:\n" }.to_string();
         fs::write(directory.join("me"), "mx.test\n").unwrap();
-        write("relayclients", self.clients.map(|listed| key("192.0.2.", listed)));
-        write("relaydomains", self.names.map(|listed| key(".name.example", listed)));
-        write("relaymailfrom", self.senders.map(|listed| entries(SENDERS, listed)));
-        write("rcpthosts", self.domains.map(|listed| entries(DOMAINS, listed)));
-    }
-}
-
-impl<T: Copy> List<T> {
-    fn map<U>(self, of: impl Fn(T) -> U) -> List<U> {
-        match self {
-            List::Absent => List::Absent,
-            List::Broken => List::Broken,
-            List::Of(content) => List::Of(of(content)),
+        if !self.level.is_empty() {
+            fs::write(directory.join("relaylevel"), format!("{}\n", self.level)).unwrap();
         }
-    }
-}
-
-fn said<T>(file: &'static str, list: &List<T>, says_yes: impl Fn(&T) -> bool) -> Result<Answer, LookupFailed> {
-    match list {
-        List::Absent => Ok(Answer::Absent),
-        List::Broken => {
-            Err(LookupFailed::Unreadable { file: file.into(), path: file.into(), error: "Is a directory".to_string() })
-        }
-        List::Of(content) if says_yes(content) => {
-            let suffix = if file.starts_with("relayc") || file.starts_with("relayd") { ".listed" } else { "" };
-            Ok(Answer::Yes(Evidence { file: file.into(), line: Some(1), suffix: suffix.into() }))
-        }
-        List::Of(_) => Ok(Answer::No),
+        write("relayclients", self.clients.map(|clients| clients.text().to_string()));
+        write("relaydomains", self.names.map(name));
+        write("relaymailfrom", self.senders.map(|listed| entries(&SENDERS.map(|line| line.text), &listed)));
+        write("relaymx", self.mx.map(|is_doubtful| lists::mx_text(is_doubtful).to_string()));
+        write("rcpthosts", self.domains.map(|listed| entries(&DOMAINS, &listed)));
     }
 }

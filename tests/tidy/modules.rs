@@ -24,10 +24,22 @@ const MODULES: &[(&str, &[&str])] = &[
     ("log", &["smtp", "control"]),
     ("wire", &["smtp", "control", "message"]),
     ("connection", &["errno", "smtp", "client", "control", "message", "queue", "session", "lookup", "log", "wire"]),
-    ("operator", &["smtp", "cdb", "client", "control", "policy", "session", "lookup"]),
+    ("operator", &["smtp", "cdb", "client", "control", "policy", "session", "dns", "lookup"]),
     (
         "bin",
-        &["errno", "last_words", "cdb", "client", "control", "queue", "session", "lookup", "connection", "operator"],
+        &[
+            "errno",
+            "last_words",
+            "cdb",
+            "client",
+            "control",
+            "queue",
+            "session",
+            "dns",
+            "lookup",
+            "connection",
+            "operator",
+        ],
     ),
 ];
 
@@ -80,7 +92,7 @@ const WORLDLY: &[(&str, &str)] = &[
     ("src/last_words.rs", "writes to stderr"),
     ("src/wire.rs", "reads from the client and writes to it"),
     ("src/connection.rs", "looks at the clock, writes to stderr"),
-    ("src/operator/", "reads control files, writes manuals"),
+    ("src/operator/", "reads control files, looks at this host's network, writes manuals"),
     ("src/bin/", "programs"),
 ];
 

@@ -1,6 +1,7 @@
 //! What is fuzzed: each target takes any octets, and panics where Postern breaks a promise.
 
 mod cdb;
+mod client;
 mod content;
 mod envelope;
 mod patterns;
@@ -25,6 +26,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "session", run: session::session },
     Target { name: "envelope", run: envelope::envelope },
     Target { name: "rule", run: rule::rule },
+    Target { name: "client", run: client::client },
+    Target { name: "clients", run: client::clients },
     Target { name: "cdb", run: cdb::cdb },
     Target { name: "text", run: text::text },
     Target { name: "wildmat", run: patterns::wildmat },

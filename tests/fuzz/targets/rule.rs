@@ -79,6 +79,6 @@ fn records_of(rule: &Rule<'_>, line: &[u8]) -> Vec<(u8, (Vec<u8>, Vec<u8>))> {
 }
 
 /// What an operator reads is one line and does not upset the terminal.
-fn presentable(text: &str) {
+pub(super) fn presentable(text: &str) {
     assert!(!text.is_empty() && !text.chars().any(char::is_control), "{text:?}");
 }

@@ -1,0 +1,116 @@
+//! The lists of a control directory, line by line: what can never match.
+
+use std::path::Path;
+
+use crate::control::text::{Entry, entries};
+use crate::lookup::ere::Expression;
+use crate::operator::finding::Finding;
+use crate::smtp::printable::printable;
+
+/// The findings in a list of that name, with these octets in it.
+pub(super) fn lint_list(path: &Path, name: &str, text: &[u8]) -> Vec<Finding> {
+    let problem_of = |entry: &Entry<'_>| {
+        of_any_list(entry).or_else(|| match name {
+            "rcpthosts" => of_rcpthosts(entry),
+            "relaydomains" => of_relaydomains(entry),
+            _ => None,
+        })
+    };
+    let finding = |entry: Entry<'_>| Some(Finding::error(path, problem_of(&entry)?).in_line(entry.line));
+    let mut findings: Vec<Finding> = entries(text).filter_map(finding).collect();
+    if let Some(first) = entries(text).find(|entry| name == "relaydomains" && problem_of(entry).is_none()) {
+        findings.push(Finding::warning(path, unconfirmed(&first)).in_line(first.line));
+    }
+    findings
+}
+
+/// A byte order mark belongs to the first entry.
+pub(super) fn byte_order_mark(path: &Path, text: &[u8]) -> Option<Finding> {
+    let advice = "begins with a byte order mark, which is part of the first entry: save the file without one";
+    text.starts_with(b"\xef\xbb\xbf").then(|| Finding::error(path, advice).in_line(1))
+}
+
+/// Whether a text has quotes as word processors and web pages make them.
+pub(super) fn has_typographic_quotes(text: &[u8]) -> bool {
+    str::from_utf8(text).is_ok_and(|text| text.contains(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']))
+}
+
+pub(super) fn shown(entry: &Entry<'_>) -> String {
+    String::from_utf8_lossy(&printable(entry.text)).into_owned()
+}
+
+pub(super) fn of_any_list(entry: &Entry<'_>) -> Option<String> {
+    let text = entry.text;
+    if text.ends_with(b"\r") {
+        return Some("ends in CR and never matches: save the file with LF line ends".to_string());
+    }
+    if text.first().is_some_and(u8::is_ascii_whitespace) {
+        return Some(format!("`{}` begins with a blank, which is part of the entry: remove it", shown(entry)));
+    }
+    has_typographic_quotes(text)
+        .then(|| format!("`{}` has typographic quotes, as pasted from a web page: type it anew", shown(entry)))
+}
+
+fn of_rcpthosts(entry: &Entry<'_>) -> Option<String> {
+    let host = shown(entry);
+    if let Some((_, domain)) = host.rsplit_once('@') {
+        return Some(format!("`{host}` never matches: rcpthosts has domains, not addresses; write `{domain}`"));
+    }
+    if let Some(domain) = host.strip_prefix('*') {
+        return Some(format!(
+            "`{host}` never matches: there are no wildcards here; for the subdomains write `{domain}`"
+        ));
+    }
+    host.contains([' ', '\t', ':']).then(|| format!("`{host}` never matches: one domain a line, and nothing else"))
+}
+
+/// The name of an address is what its owner publishes.
+fn unconfirmed(entry: &Entry<'_>) -> String {
+    let text = shown(entry);
+    let name = text.split(':').next().unwrap_or_default();
+    format!(
+        "`{name}` lets whoever publishes such a name for his address relay, unless tcpserver runs with -p: write `={name}` \
+         into relayclients, where names are confirmed"
+    )
+}
+
+fn of_relaydomains(entry: &Entry<'_>) -> Option<String> {
+    let text = shown(entry);
+    let key = text.split(':').next().unwrap_or_default();
+    match key {
+        "" => Some("the empty name never matches: it would let everyone relay".to_string()),
+        "unknown" => Some("`unknown` never matches: it is what clients without a name are called".to_string()),
+        key if key.starts_with('*') => {
+            Some(format!("`{key}` never matches: there are no wildcards here; write `{}`", key.trim_start_matches('*')))
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn of_expressions(entry: &Entry<'_>) -> Option<String> {
+    let pattern = entry.text.strip_prefix(b"!").unwrap_or(entry.text);
+    let error = Expression::new(pattern).err()?;
+    Some(format!("`{}` is no regular expression: {error}; senders that need it get 451", shown(entry)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::finding::Severity;
+
+    #[test]
+    fn lines_that_cannot_match_are_found() {
+        let table: &[(&str, &[u8], &[u32])] = &[
+            ("rcpthosts", b"a.example\n.b.example\nuser@c.example\n*.d.example\ne.example:\n", &[3, 4, 5]),
+            ("relaydomains", b".a.example:\n:x\nunknown\n*.b\n", &[2, 3, 4]),
+            ("locals", b"a\r\n b\n\xe2\x80\x9cc\xe2\x80\x9d\n", &[1, 2, 3]),
+        ];
+        for (name, text, lines) in table {
+            let findings = lint_list(Path::new(name), name, text);
+            let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+            assert_eq!(errors.filter_map(|finding| finding.line).collect::<Vec<_>>(), *lines, "{findings:?}");
+            let unconfirmed = findings.iter().filter(|finding| finding.text.contains("unless tcpserver runs with -p"));
+            assert_eq!(unconfirmed.count(), usize::from(*name == "relaydomains"));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Settings about relaying that contradict each other: set and without effect, or with more effect than meant.
+
+use std::path::{Path, PathBuf};
+
+use crate::control::environment::Environment;
+use crate::control::settings::{Form, Role, SETTINGS, Setting};
+use crate::control::{RelayLevel, Setup};
+use crate::operator::finding::Finding;
+use crate::operator::lint::not_yet;
+
+/// What `relaylevel none` sets aside.
+const GRANTS: [&str; 5] = ["relayclients", "relaydomains", "relaymailfrom", "relaymailfrom.cdb", "relaymx"];
+
+/// The file that a setting is read from, which a variable may have renamed; and its name.
+pub(super) fn file_of(setting: &Setting, directory: &Path, environment: &Environment) -> PathBuf {
+    directory.join(renamed(setting, environment).unwrap_or_else(|| setting.file.to_owned()))
+}
+
+/// Another name that a variable gives to a list.
+fn renamed(setting: &Setting, environment: &Environment) -> Option<String> {
+    if setting.role != Role::FileName || not_yet(setting).is_some() {
+        return None;
+    }
+    let named = environment.get(setting.variable.as_bytes()).filter(|named| !named.is_empty())?;
+    Some(String::from_utf8_lossy(named).into_owned())
+}
+
+/// A variable that names another list: that it exists, and that its own list is not read.
+pub(super) fn lint_renamed(setting: &Setting, directory: &Path, environment: &Environment) -> Vec<Finding> {
+    let Some(name) = renamed(setting, environment).filter(|name| name != setting.file) else { return Vec::new() };
+    let mut findings = Vec::new();
+    let variable = setting.variable;
+    if matches!(directory.join(&name).try_exists(), Ok(false)) {
+        let text =
+            format!("names the list {name}, which does not exist: it grants nothing; make it, or unset {variable}");
+        findings.push(Finding::warning(variable, text));
+    }
+    let compiled = format!("{}.cdb", setting.file);
+    for file in [setting.file, &compiled].map(|file| directory.join(file)) {
+        if file.exists() {
+            let text = format!("is not read, because {variable} names {name}: move its lines there, or remove it");
+            findings.push(Finding::warning(file, text));
+        }
+    }
+    findings
+}
+
+/// What relaylevel says, and what it makes useless.
+pub(super) fn lint_level(
+    setup: &Setup,
+    directory: &Path,
+    environment: &Environment,
+    rules: Option<&Path>,
+) -> Vec<Finding> {
+    let path = directory.join("relaylevel");
+    match &setup.control.relay_level {
+        RelayLevel::Normal => Vec::new(),
+        RelayLevel::Open => {
+            let text =
+                "`open`: everyone may relay, this is an open relay; write `normal`, and name clients in relayclients";
+            vec![Finding::error(path, text).in_line(1)]
+        }
+        RelayLevel::Unknown(word) => {
+            let word = String::from_utf8_lossy(word).into_owned();
+            let text = format!("`{word}` is no level, so whoever needs a grant gets 451: write normal, none or open");
+            vec![Finding::error(path, text).in_line(1)]
+        }
+        RelayLevel::None => {
+            let by = "is not used, because relaylevel is `none`: remove it, or write `normal` into relaylevel";
+            let lists = SETTINGS.iter().filter(|setting| GRANTS.contains(&setting.file));
+            let files = lists.map(|setting| file_of(setting, directory, environment)).filter(|file| file.exists());
+            let variable = environment.get(b"RELAYCLIENT").map(|_| PathBuf::from("RELAYCLIENT"));
+            let by_rules =
+                rules.map(|_| "what rules of tcp.smtp grant with RELAYCLIENT does not count: relaylevel is `none`");
+            let unused = files.chain(variable).map(|file| Finding::warning(file, by));
+            unused.chain(by_rules.map(|text| Finding::warning(&path, text))).collect()
+        }
+    }
+}
+
+/// A confirmation of what is not there.
+pub(super) fn lint_confirmation(directory: &Path, environment: &Environment) -> Option<Finding> {
+    environment.get(b"RELAYMX_ANYONE")?;
+    let text = "is set and confirms nothing, because there is no relaymx: unset it";
+    matches!(directory.join("relaymx").try_exists(), Ok(false)).then(|| Finding::warning("RELAYMX_ANYONE", text))
+}
+
+/// Whether a setting is a list of clients, as relayclients.
+pub(super) fn is_list_of_clients(setting: &Setting) -> bool {
+    setting.form == Form::Lines && matches!(setting.file, "relayclients" | "relaymx")
+}
+
+/// Whether a setting is the compiled form of such a list.
+pub(super) fn is_compiled_of_clients(setting: &Setting) -> bool {
+    setting.form == Form::Cdb && matches!(setting.file, "relayclients.cdb" | "relaymx.cdb")
+}
