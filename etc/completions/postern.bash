@@ -43,6 +43,9 @@ _postern() {
             postern,settings)
                 cmd="postern__subcmd__settings"
                 ;;
+            postern,shadow)
+                cmd="postern__subcmd__shadow"
+                ;;
             postern__subcmd__help,completions)
                 cmd="postern__subcmd__help__subcmd__completions"
                 ;;
@@ -70,6 +73,9 @@ _postern() {
             postern__subcmd__help,settings)
                 cmd="postern__subcmd__help__subcmd__settings"
                 ;;
+            postern__subcmd__help,shadow)
+                cmd="postern__subcmd__help__subcmd__shadow"
+                ;;
             *)
                 ;;
         esac
@@ -77,7 +83,7 @@ _postern() {
 
     case "${cmd}" in
         postern)
-            opts="-h -V --help --version settings explain match lint selftest convert completions generate help"
+            opts="-h -V --help --version settings explain shadow match lint selftest convert completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -127,7 +133,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__explain)
-            opts="-h --control --ip --name --helo --from --rcpt --env --rules --json --help"
+            opts="-h --control --ip --name --helo --from --rcpt --auth --tls --at --batch --dns --env --rules --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -154,6 +160,14 @@ _postern() {
                     return 0
                     ;;
                 --rcpt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --auth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --at)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -187,7 +201,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help)
-            opts="settings explain match lint selftest convert completions generate help"
+            opts="settings explain shadow match lint selftest convert completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -326,6 +340,20 @@ _postern() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        postern__subcmd__help__subcmd__shadow)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         postern__subcmd__lint)
             opts="-h --control --env --rules --gateway --dns --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -416,6 +444,40 @@ _postern() {
             fi
             case "${prev}" in
                 --control)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__shadow)
+            opts="-h --control --with --env --rules --with-rules --dns --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --control)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --with)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rules)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --with-rules)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

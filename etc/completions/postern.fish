@@ -28,6 +28,7 @@ complete -c postern -n "__fish_postern_needs_command" -s h -l help -d 'Print hel
 complete -c postern -n "__fish_postern_needs_command" -s V -l version -d 'Print version'
 complete -c postern -n "__fish_postern_needs_command" -f -a "settings" -d 'Show every control file and variable that smtpd knows'
 complete -c postern -n "__fish_postern_needs_command" -f -a "explain" -d 'Tell what smtpd would decide about a client, a sender and recipients, and why'
+complete -c postern -n "__fish_postern_needs_command" -f -a "shadow" -d 'Judge situations, or lines of smtpd\'s log, by two control directories and tell where the verdicts differ'
 complete -c postern -n "__fish_postern_needs_command" -f -a "match" -d 'Tell whether a pattern, as in relayclients, matches an address or a name'
 complete -c postern -n "__fish_postern_needs_command" -f -a "lint" -d 'Find mistakes in a control directory'
 complete -c postern -n "__fish_postern_needs_command" -f -a "selftest" -d 'Play every open-relay probe through the live configuration'
@@ -45,10 +46,23 @@ complete -c postern -n "__fish_postern_using_subcommand explain" -l name -d 'The
 complete -c postern -n "__fish_postern_using_subcommand explain" -l helo -d 'What the client says in EHLO [default: its name or address]' -r
 complete -c postern -n "__fish_postern_using_subcommand explain" -l from -d 'The sender, as in MAIL FROM' -r
 complete -c postern -n "__fish_postern_using_subcommand explain" -l rcpt -d 'A recipient, as in RCPT TO; may be given more than once' -r
+complete -c postern -n "__fish_postern_using_subcommand explain" -l auth -d 'Suppose that the client has authenticated itself as this user (AUTH)' -r
+complete -c postern -n "__fish_postern_using_subcommand explain" -l at -d 'Suppose this moment: 2026-11-21T19:21:46Z, or seconds since 1970 [default: now]' -r
 complete -c postern -n "__fish_postern_using_subcommand explain" -l env -d 'A variable of smtpd\'s environment, as RELAYCLIENT= from tcp.smtp; may be given more than once' -r
-complete -c postern -n "__fish_postern_using_subcommand explain" -l rules -d 'Take RELAYCLIENT and so on from the rule for this client in a cdb made by tcprules' -r -F
-complete -c postern -n "__fish_postern_using_subcommand explain" -l json -d 'Print JSON, one object'
+complete -c postern -n "__fish_postern_using_subcommand explain" -l rules -d 'Take RELAYCLIENT and so on from the rule for the client in a cdb made by tcprules' -r -F
+complete -c postern -n "__fish_postern_using_subcommand explain" -l tls -d 'Suppose that the connection is encrypted (TLS)'
+complete -c postern -n "__fish_postern_using_subcommand explain" -l batch -d 'Explain the situations on standard input, one a line'
+complete -c postern -n "__fish_postern_using_subcommand explain" -l dns -d 'Ask DNS where smtpd would; without this, what only DNS can tell is told so'
+complete -c postern -n "__fish_postern_using_subcommand explain" -l json -d 'Print JSON: one object, with --batch one a line'
 complete -c postern -n "__fish_postern_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c postern -n "__fish_postern_using_subcommand shadow" -l control -d 'The control directory [default: as smtpd finds it: CONTROLDIR, SYSCONFDIR/control, /etc/indimail/control, /var/qmail/control]' -r -F
+complete -c postern -n "__fish_postern_using_subcommand shadow" -l with -d 'The control directory that is compared with the live one' -r -F
+complete -c postern -n "__fish_postern_using_subcommand shadow" -l env -d 'A variable of smtpd\'s environment, on both sides; may be given more than once' -r
+complete -c postern -n "__fish_postern_using_subcommand shadow" -l rules -d 'Take RELAYCLIENT and so on from the rule for the client in a cdb made by tcprules' -r -F
+complete -c postern -n "__fish_postern_using_subcommand shadow" -l with-rules -d 'The same for the other side [default: what --rules says]' -r -F
+complete -c postern -n "__fish_postern_using_subcommand shadow" -l dns -d 'Ask DNS where smtpd would, for both sides'
+complete -c postern -n "__fish_postern_using_subcommand shadow" -l json -d 'Print JSON: an object for each difference, and one for the sums'
+complete -c postern -n "__fish_postern_using_subcommand shadow" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c postern -n "__fish_postern_using_subcommand match" -l control -d 'The control directory [default: as smtpd finds it: CONTROLDIR, SYSCONFDIR/control, /etc/indimail/control, /var/qmail/control]' -r -F
 complete -c postern -n "__fish_postern_using_subcommand match" -l networks -d 'Print the networks that the pattern stands for, the widest possible, instead of matching'
 complete -c postern -n "__fish_postern_using_subcommand match" -l dns -d 'Ask DNS for the addresses of `@name`; else nobody can tell'
@@ -79,12 +93,13 @@ complete -c postern -n "__fish_postern_using_subcommand convert" -l into -d 'Wri
 complete -c postern -n "__fish_postern_using_subcommand convert" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c postern -n "__fish_postern_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "settings" -d 'Show every control file and variable that smtpd knows'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "explain" -d 'Tell what smtpd would decide about a client, a sender and recipients, and why'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "match" -d 'Tell whether a pattern, as in relayclients, matches an address or a name'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "lint" -d 'Find mistakes in a control directory'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "selftest" -d 'Play every open-relay probe through the live configuration'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "convert" -d 'Say in our control files what the configuration of another mail system says about relaying'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "generate" -d 'Write man pages, completions and control/README below a directory'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain match lint selftest convert completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert completions generate help" -f -a "settings" -d 'Show every control file and variable that smtpd knows'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert completions generate help" -f -a "explain" -d 'Tell what smtpd would decide about a client, a sender and recipients, and why'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert completions generate help" -f -a "shadow" -d 'Judge situations, or lines of smtpd\'s log, by two control directories and tell where the verdicts differ'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert completions generate help" -f -a "match" -d 'Tell whether a pattern, as in relayclients, matches an address or a name'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert completions generate help" -f -a "lint" -d 'Find mistakes in a control directory'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert completions generate help" -f -a "selftest" -d 'Play every open-relay probe through the live configuration'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert completions generate help" -f -a "convert" -d 'Say in our control files what the configuration of another mail system says about relaying'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert completions generate help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert completions generate help" -f -a "generate" -d 'Write man pages, completions and control/README below a directory'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -148,6 +148,12 @@ impl Setup {
         setup
     }
 
+    /// The same settings for another client, whose environment differs in nothing but who the client is.
+    #[must_use]
+    pub fn for_client(control: &Control, environment: Environment) -> Self {
+        Self { control: control.clone(), ..Self::from_environment(environment) }
+    }
+
     /// Loads every setting of [`FILES`] that no variable has set, then what follows from `me` and from `host`.
     ///
     /// # Errors

@@ -64,6 +64,18 @@ impl<'s> Lookups<'s> {
         Self { may_ask_dns: true, ..Self::without_dns(setup) }
     }
 
+    /// The same with a resolver that remembers what it was asked before; without one, as [`Self::without_dns`].
+    #[must_use]
+    pub fn with_dns(setup: &'s Setup, dns: Option<Dns>) -> Self {
+        Self { may_ask_dns: dns.is_some(), dns, ..Self::without_dns(setup) }
+    }
+
+    /// The resolver, for [`Self::with_dns`].
+    #[must_use]
+    pub fn into_dns(self) -> Option<Dns> {
+        self.dns
+    }
+
     /// The same where the network must not be asked: who needs DNS is told that nobody can know.
     #[must_use]
     pub fn without_dns(setup: &'s Setup) -> Self {
@@ -178,7 +190,8 @@ impl<'s> Lookups<'s> {
 }
 
 /// The name of a list: a variable may give it another one.
-fn list_name(setup: &Setup, variable: &str, name: &'static str) -> FileName {
+#[must_use]
+pub fn list_name(setup: &Setup, variable: &str, name: &'static str) -> FileName {
     let named = setup.environment.get(variable.as_bytes()).filter(|named| !named.is_empty());
     named.map_or(name.into(), |named| String::from_utf8_lossy(named).into_owned().into())
 }

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::operator::convert::{self, Source};
+use crate::operator::{log_line, moment, situation};
 
 /// The operator's tool of Postern: what smtpd would decide and why, what it reads, and what is wrong with that.
 #[derive(Debug, Parser)]
@@ -24,9 +25,19 @@ pub enum Command {
     Settings(Settings),
     /// Tell what smtpd would decide about a client, a sender and recipients, and why
     ///
-    /// Runs the very code of smtpd. Exit code 0: all accepted; 1: something refused; 111: something refused for now;
-    /// 100: wrong usage.
+    /// Runs the very code of smtpd. Tells every rule that was consulted in its order, what it said, with file and line,
+    /// and why it did not grant; the verdict; and the smallest change that would turn it around, which has been tried in a
+    /// private copy of the control directory.
+    ///
+    /// Exit code 0: all accepted; 1: something refused; 111: something refused for now; 100: wrong usage.
     Explain(Explain),
+    /// Judge situations, or lines of smtpd's log, by two control directories and tell where the verdicts differ
+    ///
+    /// So that a change can be tried before it is made. Prints a line for each difference, as `line 5: ip=192.0.2.7
+    /// from=a@b.example rcpt=c@d.example: accept (relayclients:3) -> reject (norelay)`, and how many there were.
+    ///
+    /// Exit code 0: none differ; 1: some differ; 100: wrong usage or a malformed line; 111: something cannot be read.
+    Shadow(Shadow),
     /// Tell whether a pattern, as in relayclients, matches an address or a name
     ///
     /// Prints a line for each VALUE: `yes`, the value and what was captured, which is the network that holds the address or
@@ -99,13 +110,14 @@ pub struct Settings {
 
 /// `postern explain`.
 #[derive(Debug, Args)]
+#[command(after_long_help = explain_help())]
 pub struct Explain {
     /// The control directory to judge by
     #[command(flatten)]
     pub place: Place,
     /// The client's address
-    #[arg(long, value_name = "ADDRESS")]
-    pub ip: IpAddr,
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "batch")]
+    pub ip: Option<IpAddr>,
     /// The client's name from DNS (TCPREMOTEHOST)
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
@@ -116,17 +128,85 @@ pub struct Explain {
     #[arg(long, value_name = "ADDRESS", default_value = "")]
     pub from: String,
     /// A recipient, as in RCPT TO; may be given more than once
-    #[arg(long, value_name = "ADDRESS", required = true, num_args = 1..)]
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "batch", num_args = 1..)]
     pub rcpt: Vec<String>,
+    /// Suppose that the client has authenticated itself as this user (AUTH)
+    #[arg(long, value_name = "USER")]
+    pub auth: Option<String>,
+    /// Suppose that the connection is encrypted (TLS)
+    #[arg(long)]
+    pub tls: bool,
+    /// Suppose this moment: 2026-11-21T19:21:46Z, or seconds since 1970 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    pub at: Option<u64>,
+    /// Explain the situations on standard input, one a line
+    #[arg(long, conflicts_with_all = ["ip", "name", "helo", "from", "rcpt", "auth", "tls", "at"])]
+    pub batch: bool,
+    /// Ask DNS where smtpd would; without this, what only DNS can tell is told so
+    #[arg(long)]
+    pub dns: bool,
     /// A variable of smtpd's environment, as RELAYCLIENT= from tcp.smtp; may be given more than once
     #[arg(long = "env", value_name = "NAME=VALUE")]
     pub variables: Vec<String>,
-    /// Take RELAYCLIENT and so on from the rule for this client in a cdb made by tcprules
+    /// Take RELAYCLIENT and so on from the rule for the client in a cdb made by tcprules
     #[arg(long, value_name = "CDB")]
     pub rules: Option<PathBuf>,
-    /// Print JSON, one object
+    /// Print JSON: one object, with --batch one a line
     #[arg(long)]
     pub json: bool,
+}
+
+fn explain_help() -> String {
+    format!(
+        "{}\n\nA batch is answered line by line, in order: accept, temp or reject; the code; the reason; the situation; with tabs \
+         between them. Several recipients have their codes and reasons separated by commas, and the worst verdict. A \
+         malformed line is told with its number and makes the exit code 100; the others are answered all the same. The \
+         settings are read once for a batch, the lists for each situation.\n\n\
+         Examples:\n  postern explain --ip 192.0.2.7 --from a@b.ex --rcpt c@d.ex\n  \
+         postern explain --ip 192.0.2.7 --rcpt c@d.ex --rules tcp.smtp.cdb\n  \
+         postern explain --batch --json < situations",
+        situation::FORMS
+    )
+}
+
+/// `postern shadow`.
+#[derive(Debug, Args)]
+#[command(after_long_help = shadow_help())]
+pub struct Shadow {
+    /// The live control directory
+    #[command(flatten)]
+    pub place: Place,
+    /// The control directory that is compared with the live one
+    #[arg(long, value_name = "OTHER")]
+    pub with: PathBuf,
+    /// A variable of smtpd's environment, on both sides; may be given more than once
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
+    /// Take RELAYCLIENT and so on from the rule for the client in a cdb made by tcprules
+    #[arg(long, value_name = "CDB")]
+    pub rules: Option<PathBuf>,
+    /// The same for the other side [default: what --rules says]
+    #[arg(long, value_name = "CDB")]
+    pub with_rules: Option<PathBuf>,
+    /// Ask DNS where smtpd would, for both sides
+    #[arg(long)]
+    pub dns: bool,
+    /// Print JSON: an object for each difference, and one for the sums
+    #[arg(long)]
+    pub json: bool,
+    /// Situations or lines of smtpd's log; `-` or none: standard input
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+fn shadow_help() -> String {
+    format!(
+        "{}\n\n{}\n\nExamples:\n  \
+         postern shadow --with control.new /var/log/smtpd/current\n  \
+         postern shadow --with control.new --rules tcp.smtp.cdb < situations",
+        situation::FORMS,
+        log_line::FORMS
+    )
 }
 
 /// `postern match`.

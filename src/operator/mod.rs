@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod convert;
+pub mod ended;
 pub mod explain;
 pub mod host;
 pub mod lint;
@@ -10,5 +11,11 @@ pub mod match_pattern;
 pub mod rule;
 pub mod selftest;
 pub mod settings;
+pub mod shadow;
+pub mod surroundings;
 
 mod finding;
+mod input;
+mod log_line;
+mod moment;
+mod situation;

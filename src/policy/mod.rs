@@ -63,16 +63,29 @@ pub struct Rule {
     pub judge: fn(&Facts<'_>, &mut Ask<'_>) -> Opinion,
 }
 
+/// Who is told what each rule says, in the order they are asked: `postern explain`.
+pub type Witness<'w> = dyn Fn(&'static str, &Opinion) + 'w;
+
 /// A refusal by the setting of that name.
 fn refused_by(setting: &'static str, reply: Reply) -> Opinion {
     Opinion::Decided(Verdict::Refuse(reply, Reason::Setting(setting)))
 }
 
 /// The first rule that decides; else the first lookup that failed; else `otherwise`.
-fn first_to_decide(rules: &[Rule], facts: &Facts<'_>, ask: &mut Ask<'_>, otherwise: Verdict) -> Verdict {
+fn first_to_decide(
+    rules: &[Rule],
+    facts: &Facts<'_>,
+    ask: &mut Ask<'_>,
+    witness: Option<&Witness<'_>>,
+    otherwise: Verdict,
+) -> Verdict {
     let mut failed = None;
     for rule in rules {
-        match (rule.judge)(facts, ask) {
+        let opinion = (rule.judge)(facts, ask);
+        if let Some(witness) = witness {
+            witness(rule.name, &opinion);
+        }
+        match opinion {
             Opinion::Silent => {}
             Opinion::Decided(verdict) => return verdict,
             Opinion::Last(verdict) => return failed.map_or(verdict, Verdict::cannot_tell),
@@ -85,15 +98,15 @@ fn first_to_decide(rules: &[Rule], facts: &Facts<'_>, ask: &mut Ask<'_>, otherwi
 }
 
 /// May this sender open a transaction? Rules that refuse; silence is consent, because a sender alone gets nothing.
-pub fn judge_mail(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Verdict {
-    first_to_decide(sender::RULES, facts, ask, Verdict::Accept(Reason::Fine))
+pub fn judge_mail(facts: &Facts<'_>, ask: &mut Ask<'_>, witness: Option<&Witness<'_>>) -> Verdict {
+    first_to_decide(sender::RULES, facts, ask, witness, Verdict::Accept(Reason::Fine))
 }
 
 /// May this client send to this recipient? Silence refuses.
-pub fn judge_rcpt(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Verdict {
-    let verdict = first_to_decide(recipient::RULES, facts, ask, relay::refusal(facts, Reason::NoRelay));
+pub fn judge_rcpt(facts: &Facts<'_>, ask: &mut Ask<'_>, witness: Option<&Witness<'_>>) -> Verdict {
+    let verdict = first_to_decide(recipient::RULES, facts, ask, witness, relay::refusal(facts, Reason::NoRelay));
     match verdict {
-        Verdict::Accept(reason) => first_to_decide(recipient::LIMITS, facts, ask, Verdict::Accept(reason)),
+        Verdict::Accept(reason) => first_to_decide(recipient::LIMITS, facts, ask, witness, Verdict::Accept(reason)),
         Verdict::Refuse(_, _) => verdict,
     }
 }

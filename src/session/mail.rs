@@ -33,7 +33,7 @@ impl Session<'_> {
             recipients: 0,
             credentials: &self.credentials,
         };
-        match judge_mail(&facts, ask) {
+        match judge_mail(&facts, ask, self.witness) {
             Verdict::Accept(_) => {
                 self.stage = Stage::Mail(Transaction { sender, parameters, recipients: Vec::new() });
                 Turn::say(reply::OK)

@@ -8,9 +8,9 @@ mod rcpt;
 
 use crate::control::Setup;
 use crate::message::received::Protocol;
-use crate::policy::Credentials;
 use crate::policy::client::Gate;
 use crate::policy::verdict::{Ask, LookupFailed, Reason};
+use crate::policy::{Credentials, Witness};
 use crate::smtp::command::Command;
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::printable::loggable;
@@ -28,6 +28,7 @@ pub struct Session<'s> {
     gated_commands: u32,
     helo: Option<Helo>,
     credentials: Credentials,
+    witness: Option<&'s Witness<'s>>,
     stage: Stage,
 }
 
@@ -139,13 +140,20 @@ impl<'s> Session<'s> {
     #[must_use]
     pub fn new(setup: &'s Setup) -> Self {
         let gate = crate::policy::client::closed_gate(&setup.control, &setup.client);
-        Self { setup, gate, gated_commands: 0, helo: None, credentials: Credentials::default(), stage: Stage::Idle }
+        let credentials = Credentials::default();
+        Self { setup, gate, gated_commands: 0, helo: None, credentials, witness: None, stage: Stage::Idle }
     }
 
     /// The same conversation with a client that has proved these things: what `postern explain` supposes.
     #[must_use]
     pub fn supposing(self, credentials: Credentials) -> Self {
         Self { credentials, ..self }
+    }
+
+    /// The same conversation, of which somebody hears what each rule says.
+    #[must_use]
+    pub fn witnessed_by(self, witness: &'s Witness<'s>) -> Self {
+        Self { witness: Some(witness), ..self }
     }
 
     /// The whole protocol: one line from the client, without its line end, and what to do about it.

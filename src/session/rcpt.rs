@@ -30,7 +30,7 @@ impl Session<'_> {
 
     fn judge(&mut self, address: Vec<u8>, argument: &[u8], ask: &mut Ask<'_>) -> Turn {
         let known = self.known_of_client();
-        let Self { setup, stage, credentials, .. } = self;
+        let Self { setup, stage, credentials, witness, .. } = self;
         let Stage::Mail(transaction) = stage else { return Turn::say(reply::WANT_MAIL) };
         let facts = Facts {
             control: &setup.control,
@@ -41,7 +41,7 @@ impl Session<'_> {
             recipients: transaction.recipients.len(),
             credentials,
         };
-        match judge_rcpt(&facts, ask) {
+        match judge_rcpt(&facts, ask, *witness) {
             Verdict::Accept(reason) => {
                 // RELAYCLIENT's text goes behind every recipient; a list's only behind those that it let in.
                 let variable = suffix_of_variable(&setup.control, setup.client.relay_suffix.as_deref());

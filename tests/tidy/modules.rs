@@ -24,7 +24,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("log", &["smtp", "control"]),
     ("wire", &["smtp", "control", "message"]),
     ("connection", &["errno", "smtp", "client", "control", "message", "queue", "session", "lookup", "log", "wire"]),
-    ("operator", &["smtp", "cdb", "client", "control", "policy", "session", "dns", "lookup"]),
+    ("operator", &["errno", "smtp", "cdb", "client", "control", "policy", "message", "session", "dns", "lookup"]),
     (
         "bin",
         &[

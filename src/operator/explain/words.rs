@@ -1,0 +1,105 @@
+//! What rules and lists say, in words: above all why they did not grant.
+
+use crate::control::Setup;
+use crate::policy::Opinion;
+use crate::policy::verdict::{Answer, LookupFailed, Question, Reason, Verdict};
+use crate::smtp::printable::printable;
+
+/// An answer of a list.
+pub(super) fn answer_in_words(
+    question: Question<'_>,
+    answer: &Result<Answer, LookupFailed>,
+    setup: &Setup,
+    asks_dns: bool,
+) -> String {
+    match answer {
+        Ok(Answer::Absent) => "no such file".to_string(),
+        Ok(Answer::No) => no(question, setup),
+        Ok(Answer::Excepted(evidence)) => format!("{evidence} is an exception"),
+        Ok(Answer::NeedsDns) => "only DNS can tell".to_string(),
+        Ok(Answer::Yes(evidence)) => format!("yes, {evidence}"),
+        Err(failed @ LookupFailed::Dns { .. }) if !asks_dns => format!("cannot tell: {failed} (ask it with --dns)"),
+        Err(failed) => format!("cannot tell: {failed}"),
+    }
+}
+
+/// Whom a list has no line for.
+fn no(question: Question<'_>, setup: &Setup) -> String {
+    let shown = |octets: &[u8]| String::from_utf8_lossy(&printable(octets)).into_owned();
+    let ip = shown(&setup.client.address_text);
+    match question {
+        Question::OwnDomain(domain) => format!("no line is about {}", shown(domain)),
+        Question::RelayClients(_) => format!("no line is about {ip}"),
+        Question::RelayDomains => format!("no line is about {}", shown(setup.client.shown_name())),
+        Question::RelayMailFrom(sender, _) => format!("no line is about {} from {ip}", shown(sender)),
+        Question::RelayMx(domain) => format!("no MX host of {} is listed", shown(domain)),
+        Question::OwnAddress(address) => format!("{address} is none"),
+    }
+}
+
+/// What a rule says that asked nobody.
+pub(super) fn opinion_in_words(rule: &str, opinion: &Opinion) -> String {
+    match opinion {
+        Opinion::Silent => silence_in_words(rule).unwrap_or("has nothing to say").to_string(),
+        Opinion::Decided(verdict) | Opinion::Last(verdict) => match verdict.reason() {
+            Reason::Authenticated => "authenticated".to_string(),
+            Reason::RelayClientVariable => "set".to_string(),
+            Reason::NoDomain => "it has none, so it is local".to_string(),
+            Reason::Probe => "it looks like one".to_string(),
+            Reason::RelayLevel => match verdict {
+                Verdict::Accept(_) => "open: everyone may relay".to_string(),
+                Verdict::Refuse(..) => "none: nothing behind this may grant".to_string(),
+            },
+            Reason::LookupFailed(failed) => format!("cannot tell: {failed}"),
+            reason @ (Reason::Fine
+            | Reason::OwnDomain(_)
+            | Reason::Granted(_)
+            | Reason::Setting(_)
+            | Reason::NoRelay) => match verdict {
+                Verdict::Accept(_) => format!("yes, {reason}"),
+                Verdict::Refuse(..) => "refuses".to_string(),
+            },
+        },
+        Opinion::CannotTell(failed) => format!("cannot tell: {failed}"),
+    }
+}
+
+/// What it means that a rule is silent without having asked.
+fn silence_in_words(rule: &str) -> Option<&'static str> {
+    Some(match rule {
+        "databytes" | "maxrecipients" => "not exceeded",
+        "REQUIREAUTH" => "not set, or authenticated",
+        "BOUNCEMAIL" | "RELAYCLIENT" => "not set",
+        "CUGMAIL" => "not set, or without domain",
+        "FORCE_TLS" => "not set, or encrypted",
+        "relay probe" => "it is none",
+        "recipient without domain" => "it has one, or AUTH_ALL is set",
+        "rcpthosts" => "AUTH_ALL is set: no domain is local",
+        "AUTH" => "not authenticated",
+        "relaylevel" => "normal",
+        "relayclients" | "relayclients, by DNS" => "the client has no address",
+        "relaydomains" => "the client has no name",
+        "relaymailfrom" | "relaymailfrom, by DNS" => "the null sender is nobody's",
+        "relaymx" => "the recipient has no domain",
+        "bounces have one recipient" => "this is none, or has no other",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{recipient, sender};
+
+    #[test]
+    fn the_silence_of_every_rule_has_a_meaning() {
+        let rules = [sender::RULES, recipient::RULES, recipient::LIMITS];
+        let speechless: Vec<&str> = rules
+            .iter()
+            .flat_map(|rules| rules.iter())
+            .map(|rule| rule.name)
+            .filter(|name| silence_in_words(name).is_none())
+            .collect();
+        assert!(speechless.is_empty(), "say what it means that these are silent: {speechless:?}");
+    }
+}
