@@ -84,10 +84,10 @@ impl Converted {
             option("--rules", &self.rules());
         }
         let output = postern(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-        if output.stdout.is_empty() {
-            return Answer::NoConnection(String::from_utf8(output.stderr).unwrap());
-        }
         let told = String::from_utf8(output.stdout).unwrap();
+        if told.contains("tcpserver closes the connection") {
+            return Answer::NoConnection(told);
+        }
         match output.status.code() {
             Some(0) => Answer::Accept(told),
             Some(1) => Answer::Reject(told),
