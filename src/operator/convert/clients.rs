@@ -1,4 +1,4 @@
-//! What several converters need: checked client patterns, names, and lists in which the first match wins.
+//! What several converters need: checked client patterns, names and networks.
 
 use std::net::Ipv4Addr;
 
@@ -26,39 +26,6 @@ pub(super) fn masked_network(text: &str) -> Option<Network> {
     let (address, length) = text.split_once('/').unwrap_or((text, "32"));
     let length = Some(length).filter(|length| length.bytes().all(|byte| byte.is_ascii_digit()));
     Network::around(address.parse::<Ipv4Addr>().ok()?.into(), length?.parse().ok()?)
-}
-
-/// What is decided about each network that `entries` name, about those of its addresses that no narrower one of them
-/// holds. Networks that say what the next wider one (or `default`) says already are left out.
-///
-/// `decide` gets what the entries say that hold such an address, in their order. The result is a list in which the most
-/// specific entry wins, whatever wins in `entries`.
-pub(super) fn decided<T, D: Copy + PartialEq>(
-    entries: &[(Network, T)],
-    default: D,
-    decide: impl Fn(&[&T]) -> D,
-) -> Vec<(Network, D)> {
-    let mut sorted: Vec<(Network, usize, &T)> =
-        entries.iter().enumerate().map(|(at, (network, said))| (*network, at, said)).collect();
-    // A wider network comes before those in it.
-    sorted.sort_by_key(|(network, at, _)| (*network, *at));
-    let mut around: Vec<(Network, Vec<(usize, &T)>, D)> = Vec::new();
-    let mut result = Vec::new();
-    for same in sorted.chunk_by(|one, other| one.0 == other.0) {
-        let Some((network, _, _)) = same.first().copied() else { continue };
-        while around.last().is_some_and(|(wider, _, _)| !wider.covers(network)) {
-            around.pop();
-        }
-        let own: Vec<(usize, &T)> = same.iter().map(|(_, at, said)| (*at, *said)).collect();
-        let mut said: Vec<(usize, &T)> = around.iter().flat_map(|(_, said, _)| said).chain(&own).copied().collect();
-        said.sort_by_key(|(at, _)| *at);
-        let decision = decide(&said.into_iter().map(|(_, said)| said).collect::<Vec<_>>());
-        if decision != around.last().map_or(default, |(_, _, decision)| *decision) {
-            result.push((network, decision));
-        }
-        around.push((network, own, decision));
-    }
-    result
 }
 
 #[cfg(test)]
@@ -192,24 +159,6 @@ mod tests {
                         prop_assert!(is_good, "{}: {}: {}", from.to_possible_value().unwrap().get_name(), name, line);
                     }
                 }
-            }
-        }
-
-        #[test]
-        fn first_match_and_most_specific_decide_alike(
-            rows in proptest::collection::vec((0u32..16, 0u8..5, any::<bool>()), 0..12),
-        ) {
-            // Sixteen addresses, every network among them.
-            let network = |first: u32, short: u8| Network::around(Ipv4Addr::from_bits(first).into(), 32 - short).unwrap();
-            let entries: Vec<(Network, bool)> =
-                rows.iter().map(|(first, short, grants)| (network(*first, *short), *grants)).collect();
-            let result = decided(&entries, false, |said| said.first().is_some_and(|grants| **grants));
-            for bits in 0..16 {
-                let ip = Ipv4Addr::from_bits(bits).into();
-                let first = entries.iter().find(|(network, _)| network.contains(ip)).is_some_and(|(_, grants)| *grants);
-                let holding = result.iter().filter(|(network, _)| network.contains(ip));
-                let narrowest = holding.max_by_key(|(network, _)| network.length()).is_some_and(|(_, grants)| *grants);
-                prop_assert_eq!(first, narrowest, "{}", ip);
             }
         }
     }

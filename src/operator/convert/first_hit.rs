@@ -45,9 +45,28 @@ impl<V> FirstHit<V> {
         wider.find_map(|wider| self.lines.get(&wider))
     }
 
+    /// Where the answer changes that `answer` makes of what decides, or of nothing: each network with its answer, without
+    /// those where the next wider one gives the same.
+    pub(super) fn changes<A: PartialEq>(&self, answer: impl Fn(Option<&V>) -> A) -> impl Iterator<Item = (Network, A)> {
+        self.iter().filter_map(move |(network, decides)| {
+            let here = answer(Some(decides));
+            (here != answer(self.above(network))).then_some((network, here))
+        })
+    }
+
     /// Every network with what it decides, in the order of addresses, a wider one before those within it.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Network, &V)> {
         self.lines.iter().map(|(network, decides)| (*network, decides))
+    }
+}
+
+impl<V> FromIterator<(Network, V)> for FirstHit<V> {
+    fn from_iter<I: IntoIterator<Item = (Network, V)>>(list: I) -> Self {
+        let mut hits = Self::default();
+        for (network, decides) in list {
+            hits.add(network, decides);
+        }
+        hits
     }
 }
 
@@ -80,16 +99,32 @@ mod tests {
                 .into_iter()
                 .map(|(ip, length, yes)| (Network::around(ip, if ip.is_ipv4() { length % 33 } else { length }).unwrap(), yes))
                 .collect();
-            let mut hits = FirstHit::default();
-            for (network, yes) in &list {
-                hits.add(*network, *yes);
-            }
+            let hits: FirstHit<bool> = list.iter().copied().collect();
             for client in clients {
                 let first = list.iter().find(|(network, _)| network.contains(client)).map(|(_, yes)| *yes);
                 let holding = hits.iter().filter(|(network, _)| network.contains(client));
                 let specific = holding.max_by_key(|(network, _)| network.length()).map(|(_, yes)| *yes);
                 prop_assert_eq!(first, specific);
                 prop_assert_eq!(first, hits.at(Network::of_address(client)).copied());
+            }
+        }
+
+        #[test]
+        fn first_match_and_most_specific_decide_alike(
+            rows in prop::collection::vec((0u32..16, 0u8..5, any::<bool>()), 0..12),
+        ) {
+            // Sixteen addresses, every network among them.
+            let network = |first: u32, short: u8| Network::around(Ipv4Addr::from_bits(first).into(), 32 - short).unwrap();
+            let entries: Vec<(Network, bool)> =
+                rows.iter().map(|(first, short, grants)| (network(*first, *short), *grants)).collect();
+            let hits: FirstHit<bool> = entries.iter().copied().collect();
+            let result: Vec<(Network, bool)> = hits.changes(|grants| grants == Some(&true)).collect();
+            for bits in 0..16 {
+                let ip = Ipv4Addr::from_bits(bits).into();
+                let first = entries.iter().find(|(network, _)| network.contains(ip)).is_some_and(|(_, grants)| *grants);
+                let holding = result.iter().filter(|(network, _)| network.contains(ip));
+                let narrowest = holding.max_by_key(|(network, _)| network.length()).is_some_and(|(_, grants)| *grants);
+                prop_assert_eq!(first, narrowest, "{}", ip);
             }
         }
     }

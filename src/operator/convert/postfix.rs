@@ -1,7 +1,7 @@
 //! Postfix: mynetworks, relay_domains and the relay restrictions of main.cf, or a cidr table of clients.
 
 use crate::client::network::Network;
-use crate::operator::convert::clients::decided;
+use crate::operator::convert::first_hit::FirstHit;
 use crate::operator::convert::{Conversion, NativeFile};
 
 mod domains;
@@ -10,7 +10,7 @@ mod restrictions;
 mod table;
 
 use parameters::{Item, Parameters};
-use restrictions::{Access, Outcome, Place};
+use restrictions::{Access, Outcome};
 
 /// What the input looks like, for `postern convert --help`.
 pub(super) const FORM: &str = "\
@@ -46,8 +46,8 @@ pub(super) fn read(text: &str, conversion: &mut Conversion) {
     if parameters.is_broken {
         return;
     }
-    let access = Access::read(&parameters, conversion);
-    clients(&parameters, &access, conversion);
+    let mut access = Access::read(&parameters, conversion);
+    clients(&parameters, &mut access, conversion);
     if access.lets_strangers_in {
         domains::read(&parameters, conversion);
     } else {
@@ -71,22 +71,17 @@ pub(super) fn read(text: &str, conversion: &mut Conversion) {
 }
 
 /// relayclients: who gets through both lists of restrictions.
-fn clients(parameters: &Parameters, access: &Access, conversion: &mut Conversion) {
+fn clients(parameters: &Parameters, access: &mut Access, conversion: &mut Conversion) {
     if access.is_open() {
         let why =
             "no restriction keeps strangers from relaying: an open relay. To have one, write `open` into relaylevel";
         conversion.not_carried(0, "smtpd_relay_restrictions, smtpd_recipient_restrictions", why);
         return;
     }
-    let mut rows: Vec<(Network, (Place, Outcome))> = access.rows.clone();
-    if access.lists.iter().any(|list| list.mynetworks.is_some()) {
-        let own = mynetworks(parameters, conversion);
-        for (at, stage) in access.lists.iter().enumerate().filter_map(|(at, list)| Some((at, list.mynetworks?))) {
-            let place = Place { list: at, stage };
-            rows.extend(own.iter().map(|(network, outcome)| (*network, (place, *outcome))));
-        }
+    if access.asks_mynetworks() {
+        access.set_mynetworks(&mynetworks(parameters, conversion));
     }
-    for (network, granted) in decided(&rows, false, |said| access.grants(said)) {
+    for (network, granted) in access.grants().changes(|grants| grants == Some(&true)) {
         conversion.line(NativeFile::RelayClients, format!("{}{network}", if granted { "" } else { "!" }));
     }
     if !access.lets_auth_in() {
@@ -143,9 +138,8 @@ fn backup(parameters: &Parameters, access: &Access, conversion: &mut Conversion)
         conversion.line(NativeFile::Variables, "RELAYMX_ANYONE=1");
         return;
     }
-    let rows = networks(&items, conversion);
-    let first = |said: &[&Outcome]| said.first().is_some_and(|outcome| **outcome == Outcome::Permit);
-    for (network, granted) in decided(&rows, false, first) {
+    let rows: FirstHit<Outcome> = networks(&items, conversion).into_iter().collect();
+    for (network, granted) in rows.changes(|outcome| outcome == Some(&Outcome::Permit)) {
         conversion.line(NativeFile::RelayMx, format!("{}{network}", if granted { "" } else { "!" }));
     }
     let why = "any MX host of the domain counts; there the first one did, and this host had to be another";

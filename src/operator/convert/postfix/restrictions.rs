@@ -1,8 +1,10 @@
 //! smtpd_relay_restrictions and smtpd_recipient_restrictions: who gets through both to a domain that is not served.
 
+use std::collections::BTreeMap;
+
 use crate::client::network::Network;
 use crate::operator::convert::Conversion;
-use crate::operator::convert::first_hit::EVERYONE;
+use crate::operator::convert::first_hit::{EVERYONE, FirstHit};
 use crate::operator::convert::postfix::parameters::{Item, Parameters, split};
 use crate::operator::convert::postfix::table;
 
@@ -23,18 +25,13 @@ pub(super) enum Outcome {
     Unknown,
 }
 
-/// Which restriction a row belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) list: usize,
-    pub(super) stage: usize,
-}
-
 /// What one list lets through to a domain that is not served.
 #[derive(Default)]
-pub(super) struct List {
+struct List {
     /// Where permit_mynetworks stands.
-    pub(super) mynetworks: Option<usize>,
+    mynetworks: Option<usize>,
+    /// The networks that restrictions ask about, by where each restriction stands.
+    tables: BTreeMap<usize, FirstHit<Outcome>>,
     auth: bool,
     mx_backup: bool,
     /// Whoever is neither let in nor refused before gets through.
@@ -47,9 +44,7 @@ pub(super) struct List {
 
 /// Both lists.
 pub(super) struct Access {
-    pub(super) lists: Vec<List>,
-    /// The rows of the tables.
-    pub(super) rows: Vec<(Network, (Place, Outcome))>,
+    lists: Vec<List>,
     pub(super) lets_strangers_in: bool,
 }
 
@@ -72,13 +67,13 @@ impl Outcome {
 
 impl Access {
     pub(super) fn read(parameters: &Parameters, conversion: &mut Conversion) -> Access {
-        let mut access = Access { lists: Vec::new(), rows: Vec::new(), lets_strangers_in: true };
-        for (at, (name, default)) in LISTS.into_iter().enumerate() {
+        let mut access = Access { lists: Vec::new(), lets_strangers_in: true };
+        for (name, default) in LISTS {
             let items = match parameters.last(name) {
                 Some(_) => parameters.items(name),
                 None => parameters.parts(0, default),
             };
-            let list = access.list(at, &items, conversion);
+            let list = List::read(&items, conversion);
             access.lets_strangers_in &= list.lets_strangers_in;
             access.lists.push(list);
         }
@@ -100,26 +95,39 @@ impl Access {
         !self.is_open() && self.lists.iter().all(|list| list.mx_backup || (list.is_open && !list.refuses_clients))
     }
 
-    /// Whether both lists let a client through of whom the rows say this.
-    pub(super) fn grants(&self, said: &[&(Place, Outcome)]) -> bool {
-        self.lists.iter().enumerate().all(|(at, list)| {
-            let mut of_list: Vec<&(Place, Outcome)> =
-                said.iter().copied().filter(|(place, _)| place.list == at).collect();
-            // The first row of each stage decides in it; the sort keeps their order.
-            of_list.sort_by_key(|(place, _)| place.stage);
-            of_list.dedup_by_key(|(place, _)| place.stage);
-            match of_list.iter().find(|(_, outcome)| *outcome != Outcome::Next) {
-                Some((_, outcome)) => *outcome == Outcome::Permit,
-                None => list.is_open,
-            }
-        })
+    /// Whether any list asks about mynetworks.
+    pub(super) fn asks_mynetworks(&self) -> bool {
+        self.lists.iter().any(|list| list.mynetworks.is_some())
     }
 
-    fn list(&mut self, at: usize, items: &[Item], conversion: &mut Conversion) -> List {
+    /// Says which networks mynetworks has, in their order.
+    pub(super) fn set_mynetworks(&mut self, own: &[(Network, Outcome)]) {
+        for list in &mut self.lists {
+            list.tables.extend(list.mynetworks.map(|stage| (stage, own.iter().copied().collect())));
+        }
+    }
+
+    /// Whether both lists let a client through: the answers change only at the networks of a table.
+    pub(super) fn grants(&self) -> FirstHit<bool> {
+        let mut grants = FirstHit::default();
+        for (network, _) in self.lists.iter().flat_map(|list| list.tables.values()).flat_map(FirstHit::iter) {
+            grants.put(network, self.lists.iter().all(|list| list.grants(network)));
+        }
+        grants
+    }
+}
+
+impl List {
+    /// Whether it lets these clients through, as far as no table has a network within theirs.
+    fn grants(&self, network: Network) -> bool {
+        let mut said = self.tables.values().filter_map(|table| table.at(network));
+        said.find(|outcome| **outcome != Outcome::Next).map_or(self.is_open, |outcome| *outcome == Outcome::Permit)
+    }
+
+    fn read(items: &[Item], conversion: &mut Conversion) -> List {
         let mut list = List { is_open: true, lets_strangers_in: true, ..List::default() };
         let (mut is_served, mut is_warning) = (false, false);
         for (stage, restriction) in restrictions(items).into_iter().enumerate() {
-            let place = Place { list: at, stage };
             // What only warns stops nobody, and what it lets through is not said.
             if std::mem::replace(&mut is_warning, restriction.word == "warn_if_reject") {
                 continue;
@@ -144,15 +152,15 @@ impl Access {
                     list.is_open = false
                 }
                 "check_client_access" => {
-                    let rows = self.table(&restriction, conversion);
+                    let rows = table(&restriction, conversion);
                     list.refuses_clients |= rows.iter().any(|(_, outcome)| *outcome != Outcome::Permit);
-                    self.rows.extend(rows.into_iter().map(|(network, outcome)| (network, (place, outcome))));
+                    list.tables.insert(stage, rows.into_iter().collect());
                 }
                 word => {
                     let why = other(word).unwrap_or("not known, so nobody behind it relays");
                     if other(word).is_none() {
                         list.refuses_clients = true;
-                        self.rows.extend(EVERYONE.map(|network| (network, (place, Outcome::Unknown))));
+                        list.tables.insert(stage, unknown().into_iter().collect());
                     }
                     conversion.not_carried(restriction.line, &restriction.shown(), why);
                 }
@@ -160,17 +168,22 @@ impl Access {
         }
         list
     }
+}
 
-    /// The table of check_client_access; one that is not read may refuse anybody, so nobody behind it relays.
-    fn table(&self, restriction: &Restriction, conversion: &mut Conversion) -> Vec<(Network, Outcome)> {
-        let line = restriction.line;
-        table::in_place(&restriction.argument, line, conversion).unwrap_or_else(|| {
-            let why = "a table that is not read and may refuse anybody, so nobody behind it relays: convert a cidr table \
-                       by itself, and this file without it";
-            conversion.not_carried(line, &restriction.shown(), why);
-            EVERYONE.map(|network| (network, Outcome::Unknown)).to_vec()
-        })
-    }
+/// The table of check_client_access; one that is not read may refuse anybody, so nobody behind it relays.
+fn table(restriction: &Restriction, conversion: &mut Conversion) -> Vec<(Network, Outcome)> {
+    let line = restriction.line;
+    table::in_place(&restriction.argument, line, conversion).unwrap_or_else(|| {
+        let why = "a table that is not read and may refuse anybody, so nobody behind it relays: convert a cidr table \
+                   by itself, and this file without it";
+        conversion.not_carried(line, &restriction.shown(), why);
+        unknown().to_vec()
+    })
+}
+
+/// What a restriction that is not read says about every client.
+fn unknown() -> [(Network, Outcome); 2] {
+    EVERYONE.map(|network| (network, Outcome::Unknown))
 }
 
 /// One restriction with what it is about.

@@ -5,19 +5,10 @@ use std::net::IpAddr;
 use crate::client::fault::Fault;
 use crate::client::network::Network;
 use crate::client::pattern::Pattern;
-use crate::operator::convert::clients::decided;
-use crate::operator::convert::first_hit::EVERYONE;
+use crate::operator::convert::first_hit::{EVERYONE, FirstHit};
 use crate::operator::convert::postfix::parameters::{logical_lines, split};
 use crate::operator::convert::postfix::restrictions::Outcome;
 use crate::operator::convert::{Conversion, NativeFile};
-
-/// What the conversion of a table decides about a client.
-#[derive(Clone, Copy, PartialEq)]
-enum Decision {
-    Grant,
-    Deny,
-    Neither,
-}
 
 /// Why a row with an unusual right side lets nobody in.
 const NO_COUNTERPART: &str = "an action that has no counterpart here; grants nothing";
@@ -36,16 +27,11 @@ pub(super) fn is_table(text: &str) -> bool {
 pub(super) fn read(text: &str, conversion: &mut Conversion) {
     let comment = "read as the table of check_client_access in smtpd_relay_restrictions: OK lets a client relay";
     conversion.comment(NativeFile::RelayClients, comment);
-    let rows = cidr(&logical_lines(text), conversion);
-    let decide = |said: &[&Outcome]| match said.first() {
-        Some(Outcome::Permit) => Decision::Grant,
-        Some(Outcome::Refuse) => Decision::Deny,
-        Some(Outcome::Next | Outcome::Unknown) | None => Decision::Neither,
-    };
-    for (network, granted) in decided(&rows, false, |said| decide(said) == Decision::Grant) {
+    let rows: FirstHit<Outcome> = cidr(&logical_lines(text), conversion).into_iter().collect();
+    for (network, granted) in rows.changes(|outcome| outcome == Some(&Outcome::Permit)) {
         conversion.line(NativeFile::RelayClients, format!("{}{network}", if granted { "" } else { "!" }));
     }
-    for (network, denied) in decided(&rows, false, |said| decide(said) == Decision::Deny) {
+    for (network, denied) in rows.changes(|outcome| outcome == Some(&Outcome::Refuse)) {
         match network {
             Network::V4 { .. } => {
                 let action = if denied { "deny" } else { "allow" };

@@ -215,14 +215,11 @@ fn write_clients(relaying: &FirstHit<(usize, bool)>, conversion: &mut Conversion
         conversion.line(NativeFile::RelayLevel, "open");
         return;
     }
-    let mut lines: Vec<_> = relaying.iter().collect();
-    lines.sort_by_key(|(_, (line, _))| *line);
-    for (network, (_, grants)) in lines {
-        let without = relaying.above(network).is_some_and(|(_, grants)| *grants);
-        if *grants != without {
-            let sign = if *grants { "" } else { "!" };
-            conversion.line(NativeFile::RelayClients, format!("{sign}{network}"));
-        }
+    let mut lines: Vec<_> = relaying.changes(|decides| decides.is_some_and(|(_, grants)| *grants)).collect();
+    lines.sort_by_key(|(network, _)| relaying.at(*network).map(|(line, _)| *line));
+    for (network, grants) in lines {
+        let sign = if grants { "" } else { "!" };
+        conversion.line(NativeFile::RelayClients, format!("{sign}{network}"));
     }
 }
 
