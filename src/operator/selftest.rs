@@ -14,7 +14,7 @@ use crate::control::Setup;
 use crate::control::environment::Environment;
 use crate::control::load::LoadError;
 use crate::lookup::Lookups;
-use crate::operator::rule::{Ruling, ruling};
+use crate::operator::rule;
 use crate::policy::verdict::Reason;
 use crate::session::{Session, Then, Turn};
 use crate::smtp::path::{Path as SmtpPath, domain};
@@ -145,11 +145,14 @@ impl Outsider {
         let name = self.name.as_deref().map(str::as_bytes);
         let mut pairs = vec![(b"TCPREMOTEIP".to_vec(), self.ip.to_string().into_bytes())];
         pairs.extend(name.map(|name| (b"TCPREMOTEHOST".to_vec(), name.to_vec())));
-        match rules.map(|cdb| ruling(cdb, self.ip, name)).transpose().map_err(SelftestError::Rules)? {
-            Some(Ruling::Denied(_)) => return Ok(None),
-            Some(Ruling::Allowed(ruled)) => pairs.extend(ruled),
-            None => {}
+        let mut ruled = Vec::new();
+        if let Some(cdb) = rules {
+            let ruling = rule::apply(cdb, self.ip, name, &mut ruled).map_err(SelftestError::Rules)?;
+            if ruling.is_some_and(|ruling| ruling.denies) {
+                return Ok(None);
+            }
         }
+        pairs.extend(ruled);
         pairs.extend(configuration.variables.iter().cloned());
         let setup = Setup::load(pairs.into_iter().collect(), configuration.directory, None);
         setup.map(Some).map_err(SelftestError::Load)

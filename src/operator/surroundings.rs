@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::cdb::read::Cdb;
-use crate::client::rules::{Client, Item, items};
 use crate::control::environment::Environment;
 use crate::control::load::{LoadError, Places};
 use crate::control::{Control, Setup};
 use crate::dns::Dns;
 use crate::operator::command::Place;
 use crate::operator::ended::{Ended, PERMANENT};
+use crate::operator::rule;
 use crate::operator::situation::Situation;
 
 /// Settings of so many environments are kept; then they are forgotten and read anew.
@@ -68,25 +68,18 @@ impl Surroundings {
     ///
     /// The rules cannot be read.
     pub fn connection(&self, situation: &Situation, supposed: &[Pair]) -> Result<Connection, Ended> {
-        let ip = situation.ip.to_string();
-        let mut pairs = vec![(b"TCPREMOTEIP".to_vec(), ip.clone().into_bytes())];
+        let mut pairs = vec![(b"TCPREMOTEIP".to_vec(), situation.ip.to_string().into_bytes())];
         pairs.extend(situation.name.iter().map(|name| (b"TCPREMOTEHOST".to_vec(), name.clone())));
         pairs.extend_from_slice(supposed);
-        let (mut key, mut denied) = (None, false);
+        let mut ruling = None;
         if let Some((path, cdb)) = &self.rules {
-            let client = Client { ip: ip.as_bytes(), host: situation.name.as_deref(), info: None };
-            let found = client.rule(cdb).map_err(|error| Ended::unreadable(path, &error))?;
-            for item in found.iter().flat_map(|(_, value)| items(value)) {
-                match item {
-                    Item::Deny => denied = true,
-                    Item::Set(text) => pairs.push(split(text)),
-                    Item::Unset(name) => pairs.retain(|(set, _)| set != name),
-                }
-            }
-            key = found.map(|(key, _)| String::from_utf8_lossy(&key).into_owned());
+            let applied = rule::apply(cdb, situation.ip, situation.name.as_deref(), &mut pairs);
+            ruling = applied.map_err(|error| Ended::unreadable(path, &error))?;
         }
         pairs.extend_from_slice(&self.variables);
-        Ok(Connection { environment: pairs.into_iter().collect(), rule: key, denied })
+        let denied = ruling.as_ref().is_some_and(|ruling| ruling.denies);
+        let rule = ruling.map(|ruling| String::from_utf8_lossy(&ruling.key).into_owned());
+        Ok(Connection { environment: pairs.into_iter().collect(), rule, denied })
     }
 
     /// The settings for this environment. What does not depend on the client is read once.
@@ -141,10 +134,4 @@ pub fn assignment(text: &str) -> Result<(Vec<u8>, Vec<u8>), Ended> {
     let (name, value) =
         text.split_once('=').ok_or_else(|| Ended(PERMANENT, format!("--env {text}: write NAME=VALUE")))?;
     Ok((name.as_bytes().to_vec(), value.as_bytes().to_vec()))
-}
-
-fn split(text: &[u8]) -> Pair {
-    let at = text.iter().position(|&byte| byte == b'=').unwrap_or(text.len());
-    let (name, value) = text.split_at(at);
-    (name.to_vec(), value.strip_prefix(b"=").unwrap_or_default().to_vec())
 }
