@@ -1,8 +1,11 @@
 //! TCP/IP Services for OpenVMS: Good-Clients, Bad-Clients and Relay-Zones of SMTP.CONFIG.
 
 use crate::client::network::Network;
-use crate::operator::convert::clients::{is_name, masked_network};
+use crate::operator::convert::clients::is_name;
 use crate::operator::convert::{Conversion, NativeFile};
+use fields::{Client, Entry, Field, VALUE_OCTETS_MAX, fields};
+
+mod fields;
 
 /// What the input looks like, for `postern convert --help`.
 pub(super) const FORM: &str = "\
@@ -15,8 +18,6 @@ openvms: SMTP.CONFIG, `!` in column one for comments. The relay flag of the serv
     Relay-Zones: abc.ex
 ";
 
-/// The longest value, in octets; what stands behind is not read there.
-const VALUE_OCTETS_MAX: usize = 500;
 /// What a refusal says under `Security: SECURE`, which tells no reasons.
 const SECURE_TEXT: &str = "refused";
 
@@ -33,9 +34,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("bad-clients-text", "the text of another refusal"),
 ];
 
-/// What a line that is no field may have been meant for.
-const CLOSING: &[&str] = &["relay", "bad-clients"];
-
 /// What the file says about relaying.
 #[derive(Default)]
 struct Config {
@@ -47,29 +45,6 @@ struct Config {
     /// What a refusal says.
     text: Option<String>,
     is_secure: bool,
-}
-
-/// A part of a list.
-struct Entry {
-    line: usize,
-    text: String,
-    /// It stands behind what is read of a value.
-    is_beyond: bool,
-}
-
-/// Whom an entry names.
-enum Client {
-    Network(Network),
-    /// A name that is resolved: its addresses, or if it has none those of its MX hosts.
-    Name(String),
-    Unreadable,
-}
-
-struct Field {
-    line: usize,
-    name: String,
-    /// The value, a part for each line.
-    parts: Vec<(usize, String)>,
 }
 
 /// Reads SMTP.CONFIG.
@@ -255,72 +230,6 @@ fn boolean(value: &str) -> Option<bool> {
         "off" | "false" | "0" | "no" => Some(false),
         _ => None,
     }
-}
-
-impl Field {
-    fn value(&self) -> String {
-        self.parts.iter().map(|(_, part)| part.as_str()).collect::<Vec<_>>().join(" ")
-    }
-
-    /// The parts of a list, without empty ones.
-    fn entries(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        let mut end = 0;
-        for (line, part) in &self.parts {
-            for text in part.split_inclusive(',') {
-                end += text.len();
-                let text = text.trim_end_matches(',').trim();
-                if !text.is_empty() {
-                    entries.push(Entry { line: *line, text: text.to_owned(), is_beyond: end > VALUE_OCTETS_MAX });
-                }
-            }
-        }
-        entries
-    }
-}
-
-impl Entry {
-    fn client(&self) -> Client {
-        match masked_network(&self.text) {
-            Some(network) => Client::Network(network),
-            None if is_name(&self.text) => Client::Name(self.text.trim_end_matches('.').to_owned()),
-            None => Client::Unreadable,
-        }
-    }
-}
-
-/// `Field: value`; a value that ends in a comma goes on in the next line.
-fn fields(text: &str, conversion: &mut Conversion) -> Vec<Field> {
-    let mut fields: Vec<Field> = Vec::new();
-    let mut goes_on = false;
-    for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.starts_with('!') && !text.trim().is_empty()) {
-        let named = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
-        let named = named.filter(|(name, _)| is_field_name(name));
-        match (named, fields.last_mut()) {
-            (Some((name, value)), _) => {
-                goes_on = value.ends_with(',');
-                fields.push(Field { line, name: name.to_owned(), parts: vec![(line, value.to_owned())] });
-            }
-            (None, Some(last)) if goes_on => {
-                goes_on = text.trim().ends_with(',');
-                last.parts.push((line, text.trim().to_owned()));
-            }
-            (None, _) => {
-                conversion.not_carried(line, text, "no `Field: value`");
-                let start = text.trim().to_ascii_lowercase();
-                if CLOSING.iter().any(|name| start.contains(name)) {
-                    // What was meant to take something away must not be lost: the flag is off.
-                    fields.push(Field { line, name: "Relay".to_owned(), parts: vec![(line, "OFF".to_owned())] });
-                }
-            }
-        }
-    }
-    fields
-}
-
-fn is_field_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphabetic())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 #[cfg(test)]
