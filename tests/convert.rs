@@ -25,6 +25,7 @@ mod sun;
 use std::fs;
 use std::process::{Command, Output};
 
+use session::session;
 use support::program;
 use tempfile::TempDir;
 
@@ -155,6 +156,20 @@ fn from_ip(ip: &str) -> Client<'_> {
 /// Mail of `sender` from an address that nobody lists.
 fn from_sender(sender: &str) -> Client<'_> {
     Client { ip: "203.0.113.77", name: None, from: sender, rcpt: "r@far.ex" }
+}
+
+/// Who of the clients may relay, by `postern explain` and by smtpd itself.
+#[track_caller]
+fn check(converted: &Converted, clients: &[(&str, bool)]) {
+    for (ip, grants) in clients {
+        let client = from_ip(ip);
+        if *grants {
+            converted.accepts(&client)
+        } else {
+            converted.rejects(&client)
+        }
+        session(converted, &client, None).is(if *grants { "250 " } else { "553 " });
+    }
 }
 
 /// The verdict, and what `postern explain` printed.

@@ -2,24 +2,10 @@
 
 use crate::dns::DnsServer;
 use crate::session::session;
-use crate::{Answer, Client, Converted, from_ip};
+use crate::{Answer, Client, Converted, check, from_ip};
 
 fn config(text: &str) -> Converted {
     Converted::new("openvms", &format!("! SMTP.CONFIG\nRelay: ON\n{text}"))
-}
-
-/// Who of the clients may relay.
-#[track_caller]
-fn check(converted: &Converted, clients: &[(&str, bool)]) {
-    for (ip, grants) in clients {
-        let client = from_ip(ip);
-        if *grants {
-            converted.accepts(&client)
-        } else {
-            converted.rejects(&client)
-        }
-        session(converted, &client, None).is(if *grants { "250 " } else { "553 " });
-    }
 }
 
 #[test]

@@ -2,21 +2,7 @@
 
 use crate::dns::DnsServer;
 use crate::session::session;
-use crate::{Answer, Client, Converted, from_ip};
-
-/// Who of the clients may relay.
-#[track_caller]
-fn check(converted: &Converted, clients: &[(&str, bool)]) {
-    for (ip, grants) in clients {
-        let client = from_ip(ip);
-        if *grants {
-            converted.accepts(&client)
-        } else {
-            converted.rejects(&client)
-        }
-        session(converted, &client, None).is(if *grants { "250 " } else { "553 " });
-    }
-}
+use crate::{Answer, Client, Converted, check, from_ip};
 
 #[test]
 fn mynetworks_of_both_families() {

@@ -1,21 +1,7 @@
 //! spamdyke: its relay options decide as its documents say.
 
 use crate::session::session;
-use crate::{Client, Converted, from_ip};
-
-/// Who of the clients may relay.
-#[track_caller]
-fn check(converted: &Converted, clients: &[(&str, bool)]) {
-    for (ip, grants) in clients {
-        let client = from_ip(ip);
-        if *grants {
-            converted.accepts(&client)
-        } else {
-            converted.rejects(&client)
-        }
-        session(converted, &client, None).is(if *grants { "250 " } else { "553 " });
-    }
-}
+use crate::{Client, Converted, check, from_ip};
 
 fn entry(address: &str) -> Converted {
     Converted::new("spamdyke", &format!("relay-level=normal\nip-relay-entry={address}\n"))
