@@ -71,6 +71,12 @@ impl Converted {
     /// tcp.smtp apply, built by `tcprules`.
     #[track_caller]
     fn asks(&self, client: &Client<'_>) -> Answer {
+        self.supposing(client, &[])
+    }
+
+    /// The same of a client that has done what these options of explain say.
+    #[track_caller]
+    fn supposing(&self, client: &Client<'_>, options: &[&str]) -> Answer {
         let control = self.home.path().join("control");
         let mut arguments = vec!["explain".to_owned()];
         let mut option = |name: &str, value: &str| arguments.extend([name.to_owned(), value.to_owned()]);
@@ -84,7 +90,8 @@ impl Converted {
         if control.join("tcp.smtp").is_file() {
             option("--rules", &self.rules());
         }
-        let output = postern(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(options.iter().copied()).collect();
+        let output = postern(&arguments);
         let told = String::from_utf8(output.stdout).unwrap();
         if told.contains("tcpserver closes the connection") {
             return Answer::NoConnection(told);
@@ -129,6 +136,13 @@ impl Converted {
     #[track_caller]
     fn accepts(&self, client: &Client<'_>) {
         let answer = self.asks(client);
+        assert!(matches!(answer, Answer::Accept(_)), "{client:?}: {answer:?}\n{}", self.text);
+    }
+
+    /// Once AUTH has succeeded: smtpd has it later, the decision is there.
+    #[track_caller]
+    fn accepts_with_auth(&self, client: &Client<'_>) {
+        let answer = self.supposing(client, &["--auth", "joe@local.ex"]);
         assert!(matches!(answer, Answer::Accept(_)), "{client:?}: {answer:?}\n{}", self.text);
     }
 

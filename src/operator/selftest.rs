@@ -145,14 +145,12 @@ impl Outsider {
         let name = self.name.as_deref().map(str::as_bytes);
         let mut pairs = vec![(b"TCPREMOTEIP".to_vec(), self.ip.to_string().into_bytes())];
         pairs.extend(name.map(|name| (b"TCPREMOTEHOST".to_vec(), name.to_vec())));
-        let mut ruled = Vec::new();
         if let Some(cdb) = rules {
-            let ruling = rule::apply(cdb, self.ip, name, &mut ruled).map_err(SelftestError::Rules)?;
+            let ruling = rule::apply(cdb, self.ip, name, &mut pairs).map_err(SelftestError::Rules)?;
             if ruling.is_some_and(|ruling| ruling.denies) {
                 return Ok(None);
             }
         }
-        pairs.extend(ruled);
         pairs.extend(configuration.variables.iter().cloned());
         let setup = Setup::load(pairs.into_iter().collect(), configuration.directory, None);
         setup.map(Some).map_err(SelftestError::Load)

@@ -1,5 +1,9 @@
-//! Ipswitch IMail, rows I-01 to I-18: rows of AUTH (I-06) are tested with AUTH; I-17 is of the original's service.
+//! Ipswitch IMail, rows I-01 to I-18; I-17 is of the original's service.
 
+use std::fs;
+
+use crate::dns::DnsServer;
+use crate::session::session;
 use crate::{Client, Converted, from_ip, from_sender};
 
 #[test]
@@ -26,10 +30,14 @@ fn i02_i03_listed_addresses_may_relay_and_others_not() {
 
 #[test]
 fn i04_mail_to_domains_on_listed_addresses_is_relayed() {
-    // That relaymx asks for the MX hosts of the recipient's domain is tested with a DNS server.
     let converted = Converted::new("imail", ADDRESSES);
     assert_eq!(converted.lines("relaymx"), ["192.0.2.7", "198.51.100.0/24"]);
     assert_eq!(converted.lines("relaymx"), converted.lines("relayclients"));
+    let zone =
+        "far.ex. MX 10 mx.far.ex.\nmx.far.ex. A 192.0.2.7\nother.ex. MX 10 mx.other.ex.\nmx.other.ex. A 192.0.2.8\n";
+    let dns = DnsServer::start(zone);
+    session(&converted, &from_ip("203.0.113.9"), Some(&dns)).is("250 ");
+    session(&converted, &Client { rcpt: "r@other.ex", ..from_ip("203.0.113.9") }, Some(&dns)).is("553 ");
 }
 
 #[test]
@@ -38,6 +46,13 @@ fn i05_none_refuses_every_client() {
     assert_eq!(converted.lines("relaylevel"), ["none"]);
     for ip in ["192.0.2.7", "127.0.0.1", "203.0.113.9"] {
         converted.rejects(&from_ip(ip));
+    }
+}
+
+#[test]
+fn i06_auth_overrides_every_mode() {
+    for mode in ["mode = none\n", ADDRESSES, "mode = localhosts\n", "mode = localusers\n"] {
+        Converted::new("imail", mode).accepts_with_auth(&from_ip("203.0.113.9"));
     }
 }
 
@@ -51,10 +66,14 @@ fn i07_i08_local_hosts_may_send_from_anywhere() {
 
 #[test]
 fn i09_i10_i11_local_users_are_asked_for() {
-    // That only accounts count, each in its own domain, is tested where accounts are verified.
     let converted = Converted::new("imail", "mode = localusers\n");
     assert_eq!(converted.lines("relaymailfrom"), ["=localusers"]);
-    assert_ne!(converted.asks(&from_sender("joe@far.ex")).accepted(), Some(true));
+    fs::write(format!("{}/virtualdomains", converted.control()), "virtual.ex:virtual\n").unwrap();
+    // Every Debian has this user, and none of the alias; users of the system have no accounts in other domains.
+    converted.accepts(&from_sender("daemon@local.ex"));
+    converted.rejects(&from_sender("mailer-daemon@local.ex"));
+    converted.rejects(&from_sender("daemon@virtual.ex"));
+    converted.rejects(&from_sender("daemon@far.ex"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Apple's mail server, rows M-01 to M-15: AUTH (M-11) is tested with AUTH, its HUP (M-14) is each new connection here.
+//! Apple's mail server, rows M-01 to M-15: its HUP (M-14) is each new connection here.
 
 use crate::dns::DnsServer;
 use crate::session::session;
@@ -81,12 +81,18 @@ fn m10_the_sender_does_not_matter() {
 }
 
 #[test]
+fn m11_a_client_with_auth_may_relay() {
+    node("192.168.40.*").accepts_with_auth(&from_ip("203.0.113.9"));
+}
+
+#[test]
 fn m12_listed_clients_must_authenticate_too() {
     let list = "open_relay_addr_flag 1\nopen_relay_addr_list (192.168.40.*)\n";
     let converted = Converted::new("mac", &format!("{list}smtp_plain_login_flag 1\n"));
     assert!(converted.lines("tcp.smtp").contains(&":allow,REQUIREAUTH=\"1\"".to_owned()), "{}", converted.text);
     let answer = converted.asks(&from_ip("192.168.40.1"));
     assert_eq!(answer.accepted(), Some(false), "{answer:?}");
+    converted.accepts_with_auth(&from_ip("192.168.40.1"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Sun Messaging Server, rows S-01 to S-19: the row of AUTH (S-11) is tested with AUTH.
+//! Sun Messaging Server, rows S-01 to S-19.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -82,6 +82,13 @@ fn s10_a_line_without_leading_blank_is_no_entry_and_reported() {
     assert!(converted.text.contains("does not begin with a blank"), "{}", converted.text);
     converted.accepts(&from_ip("127.0.0.1"));
     converted.rejects(&from_ip("192.0.2.1"));
+}
+
+#[test]
+fn s11_an_external_client_with_auth_may_relay() {
+    let converted = Converted::new("sun", DEFAULT);
+    converted.rejects(&from_ip("198.51.100.9"));
+    converted.accepts_with_auth(&from_ip("198.51.100.9"));
 }
 
 #[test]
