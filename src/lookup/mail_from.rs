@@ -90,8 +90,11 @@ impl<'s> MailFrom<'s> {
         using: Using,
         world: &mut World<'_>,
     ) -> Result<Answer, LookupFailed> {
-        let Conditions { lines, unreadable } = self.conditions_for(sender, world.notes)?;
         let by_address = self.by_address(sender, world.setup);
+        if by_address == Ok(Answer::Absent) {
+            return by_address; // There is neither a text nor a compiled list to look for conditions in.
+        }
+        let Conditions { lines, unreadable } = self.conditions_for(sender, world.notes)?;
         let answer = match by_address {
             Ok(Answer::Yes(evidence)) => Ok(Answer::Yes(evidence)),
             otherwise => match self.by_condition(&lines, sender, sought, using, world)? {
