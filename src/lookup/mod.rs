@@ -19,6 +19,7 @@ mod passwd;
 mod pieces;
 mod recipients;
 mod relay_mx;
+mod relay_table;
 pub mod sender_line;
 pub mod undecided;
 pub mod wildmat;
@@ -35,6 +36,7 @@ use crate::lookup::hosts::{Host, Hosts};
 use crate::lookup::keyed::KeyedList;
 use crate::lookup::list::Found;
 use crate::lookup::mail_from::MailFrom;
+use crate::lookup::relay_table::RelayTable;
 use crate::lookup::undecided::Undecided;
 use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Question, Using};
 
@@ -46,10 +48,14 @@ pub struct Lookups<'s> {
     mail_from: Option<MailFrom<'s>>,
     /// The client does not change: read once, decided once.
     relay_clients: Option<Result<Option<Reading>, LookupFailed>>,
-    relay_clients_answer: Option<Result<Answer, LookupFailed>>,
+    relay_clients_by_files: Option<Result<Answer, LookupFailed>>,
+    relay_clients_by_dns: Option<Result<Answer, LookupFailed>>,
     relay_domains: Option<Result<Answer, LookupFailed>>,
     /// The domain that was asked for last.
     relay_mx: Option<(Vec<u8>, Result<Answer, LookupFailed>)>,
+    relay_table: RelayTable,
+    /// The moment that is supposed, in seconds since 1970; none is now.
+    at: Option<i64>,
     may_ask_dns: bool,
     dns: Option<Dns>,
     /// What was noticed and not told yet, and all that was told.
@@ -84,14 +90,23 @@ impl<'s> Lookups<'s> {
             hosts: Hosts::new(&setup.control.directory),
             mail_from: None,
             relay_clients: None,
-            relay_clients_answer: None,
+            relay_clients_by_files: None,
+            relay_clients_by_dns: None,
             relay_domains: None,
             relay_mx: None,
+            relay_table: RelayTable::default(),
+            at: None,
             may_ask_dns: false,
             dns: None,
             notes: Vec::new(),
             told: BTreeSet::new(),
         }
+    }
+
+    /// The same at another moment, in seconds since 1970: what `postern explain` supposes.
+    #[must_use]
+    pub fn at(self, moment: Option<u64>) -> Self {
+        Self { at: moment.map(|moment| i64::try_from(moment).unwrap_or(i64::MAX)), ..self }
     }
 
     /// A command begins: DNS has its full time again.
@@ -126,6 +141,7 @@ impl<'s> Lookups<'s> {
                 let mail_from = self.mail_from.get_or_insert_with(new);
                 mail_from.find(sender, sought(setup).as_ref(), using, &mut world)
             }
+            Question::RelayTable(sender) => self.relay_table.answer(setup, sender, self.at),
             Question::RelayMx(domain) => self.relay_mx(domain),
             Question::OwnAddress(address) => match own::is_own_address(setup, address)? {
                 true => Ok(entry("own address", None)),
@@ -156,8 +172,11 @@ impl<'s> Lookups<'s> {
     }
 
     fn relay_clients(&mut self, using: Using) -> Result<Answer, LookupFailed> {
-        let settled = self.relay_clients_answer.as_ref();
-        if let Some(known) = settled.filter(|known| using == Using::Files || **known != Ok(Answer::NeedsDns)) {
+        // What DNS has told is known from then on; that it failed does not make an earlier rule fail.
+        let by_dns = self.relay_clients_by_dns.as_ref().filter(|known| using == Using::Dns || known.is_ok());
+        let settled = self.relay_clients_by_files.as_ref();
+        let by_files = settled.filter(|known| using == Using::Files || **known != Ok(Answer::NeedsDns));
+        if let Some(known) = by_dns.or(by_files) {
             return known.clone();
         }
         self.prepare_dns(using);
@@ -174,7 +193,10 @@ impl<'s> Lookups<'s> {
             Ok(None) => Ok(Answer::Absent),
             Err(failed) => Err(failed.clone()),
         };
-        self.relay_clients_answer.insert(answer).clone()
+        match using {
+            Using::Files => self.relay_clients_by_files.insert(answer).clone(),
+            Using::Dns => self.relay_clients_by_dns.insert(answer).clone(),
+        }
     }
 
     fn relay_mx(&mut self, domain: &[u8]) -> Result<Answer, LookupFailed> {

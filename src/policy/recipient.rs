@@ -18,6 +18,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "relayclients", judge: relay::relay_clients },
     Rule { name: "relaydomains", judge: relay::relay_domains },
     Rule { name: "relaymailfrom", judge: relay::relay_mail_from },
+    Rule { name: "CHECKRELAY", judge: relay::relay_table },
     Rule { name: "relayclients, by DNS", judge: relay::relay_clients_by_dns },
     Rule { name: "relaymailfrom, by DNS", judge: relay::relay_mail_from_by_dns },
     Rule { name: "relaymx", judge: relay::relay_mx },

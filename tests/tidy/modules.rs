@@ -20,11 +20,15 @@ const MODULES: &[(&str, &[&str])] = &[
     ("queue", &["smtp", "control", "spawn"]),
     ("session", &["smtp", "control", "policy", "message", "queue"]),
     ("dns", &["errno"]),
-    ("lookup", &["errno", "smtp", "cdb", "client", "control", "policy", "spawn", "dns"]),
+    ("relay_table", &["errno", "cdb", "client", "control", "dns"]),
+    ("lookup", &["errno", "smtp", "cdb", "client", "control", "policy", "spawn", "dns", "relay_table"]),
     ("log", &["smtp", "control"]),
     ("wire", &["smtp", "control", "message"]),
     ("connection", &["errno", "smtp", "client", "control", "message", "queue", "session", "lookup", "log", "wire"]),
-    ("operator", &["errno", "smtp", "cdb", "client", "control", "policy", "message", "session", "dns", "lookup"]),
+    (
+        "operator",
+        &["errno", "smtp", "cdb", "client", "control", "policy", "message", "session", "dns", "relay_table", "lookup"],
+    ),
     (
         "bin",
         &[
@@ -36,6 +40,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "queue",
             "session",
             "dns",
+            "relay_table",
             "lookup",
             "connection",
             "operator",
@@ -87,6 +92,7 @@ const WORLDLY: &[(&str, &str)] = &[
     ("src/queue/maildir.rs", "writes messages"),
     ("src/dns/servers.rs", "reads /etc/resolv.conf"),
     ("src/dns/transport.rs", "asks name servers, looks at the clock"),
+    ("src/relay_table/", "reads and writes the relay table, asks databases, makes tcp.smtp.cdb"),
     ("src/lookup/", "reads lists, asks for the addresses of this host, runs the programs of recipients"),
     ("src/log.rs", "writes to stderr"),
     ("src/last_words.rs", "writes to stderr"),

@@ -209,7 +209,7 @@ pub fn play(setup: &Setup, situation: &Situation, dns: &mut Option<Dns>) -> Expl
     let heard = Heard { setup, asks_dns: dns.is_some(), asked: RefCell::default(), consulted: RefCell::default() };
     let witness = |rule: &'static str, opinion: &Opinion| heard.rule(rule, opinion);
     let mut session = Session::new(setup).supposing(situation.credentials.clone()).witnessed_by(&witness);
-    let mut lookups = Lookups::with_dns(setup, dns.take());
+    let mut lookups = Lookups::with_dns(setup, dns.take()).at(situation.at_seconds);
     let date = rfc5322(situation.at_seconds.unwrap_or_else(now_seconds));
     let greeting = session.greet(&date);
     let mut steps = vec![step("connect", greeting, Vec::new(), Vec::new())];
@@ -252,6 +252,7 @@ impl Heard<'_> {
             | Question::RelayClients(_)
             | Question::RelayDomains
             | Question::RelayMailFrom(_, _)
+            | Question::RelayTable(_)
             | Question::RelayMx(_) => *self.asked.borrow_mut() = Some((said, answer.clone())),
         }
     }
