@@ -130,7 +130,7 @@ impl Sources<'_> {
     fn filled(&self, named: Named) -> Result<Server, Trouble> {
         let options = self.options()?;
         let or = |given: Option<String>, variable: &str, option: &str| -> Result<Option<String>, Trouble> {
-            Ok(given.or(self.variable(variable)?).or_else(|| options.get(option)).filter(|text| !text.is_empty()))
+            Ok(given.or(self.variable(variable)?).or_else(|| options.value_of(option)).filter(|text| !text.is_empty()))
         };
         let tls = tls::wanted(self, &options, named.tls)?;
         let endpoints = endpoint::endpoints(self, &options, named.hosts, named.way)?;
@@ -140,7 +140,7 @@ impl Sources<'_> {
             password: or(named.password, "MYSQL_PASSWD", "password")?,
             database: or(named.database, "MYSQL_DATABASE", "database")?.unwrap_or_else(|| NAME_DEFAULT.to_owned()),
             tls,
-            init: self.variable("MYSQL_INIT_COMMAND")?.or_else(|| options.get("init-command")),
+            init: self.variable("MYSQL_INIT_COMMAND")?.or_else(|| options.value_of("init-command")),
             compress: self.environment.get(b"CLIENT_COMPRESS").is_some(),
             table: self.table()?,
             layout: self.layout()?,

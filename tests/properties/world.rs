@@ -82,7 +82,7 @@ pub fn world() -> impl Strategy<Value = World> {
         list(seldom().boxed()),
         list(senders.boxed()),
         list(seldom().boxed()),
-        list(line().boxed()),
+        list(prop::bool::weighted(0.8).boxed()),
         domains,
     );
     let dns = prop_oneof![2 => Just(Is::Yes), 2 => Just(Is::Never), 1 => Just(Is::Later)];

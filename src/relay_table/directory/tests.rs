@@ -1,3 +1,5 @@
+//! A table in a directory: who is found, what the cleaner forgets, and writers at once.
+
 use super::clean::FLAT_ADDRESSES_MAX;
 use super::*;
 use crate::control::environment::Environment;

@@ -40,7 +40,7 @@ pub(super) fn endpoints(
     hosts: Vec<String>,
     way: Option<Way>,
 ) -> Result<Vec<Endpoint>, Trouble> {
-    let hosts = match (hosts.is_empty(), options.get("host")) {
+    let hosts = match (hosts.is_empty(), options.value_of("host")) {
         (true, Some(host)) => vec![host],
         (true, None) => vec!["localhost".to_owned()],
         (false, _) => hosts,
@@ -69,10 +69,10 @@ fn other_way(sources: &Sources<'_>, options: &Options, hosts: &[String]) -> Resu
         Some(path) => Some(Way::Socket(path)),
         None => port(sources.variable("MYSQL_VPORT")?, "MYSQL_VPORT")?,
     };
-    match (way, options.get("socket").filter(|_| is_here)) {
+    match (way, options.value_of("socket").filter(|_| is_here)) {
         (Some(way), _) => Ok(Some(way)),
         (None, Some(path)) => Ok(Some(Way::Socket(path))),
-        (None, None) => port(options.get("port"), "port"),
+        (None, None) => port(options.value_of("port"), "port"),
     }
 }
 

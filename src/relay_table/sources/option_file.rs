@@ -32,7 +32,7 @@ impl Options {
     }
 
     /// The value of an option.
-    pub fn get(&self, name: &str) -> Option<String> {
+    pub fn value_of(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }
 }

@@ -1,3 +1,5 @@
+//! Every source of the settings of a server, in its order, and what is said about what is wrong.
+
 use super::*;
 
 /// A control directory with these files, asked with these variables; what it names, in short.

@@ -37,7 +37,7 @@ pub(super) fn wanted(sources: &Sources<'_>, options: &Options, field: Option<boo
     let path = |variable: &str, option: &str| -> Result<Option<PathBuf>, Trouble> {
         Ok(sources
             .variable(variable)?
-            .or_else(|| options.get(option))
+            .or_else(|| options.value_of(option))
             .filter(|path| !path.is_empty())
             .map(PathBuf::from))
     };
@@ -47,7 +47,7 @@ pub(super) fn wanted(sources: &Sources<'_>, options: &Options, field: Option<boo
         || sources.environment.get(b"MYSQL_OPT_SSL_ENFORCE").is_some()
         || sources.environment.get(b"MYSQL_OPT_SSL_VERIFY_CERT").is_some()
         || authority.is_some()
-        || options.get("ssl").is_some();
+        || options.value_of("ssl").is_some();
     if !field.unwrap_or(asked_for) {
         return Ok(None);
     }
@@ -64,7 +64,7 @@ pub(super) fn wanted(sources: &Sources<'_>, options: &Options, field: Option<boo
         }
     };
     let verifies = sources.environment.get(b"MYSQL_OPT_SSL_VERIFY_CERT").is_some()
-        || options.get("ssl-verify-server-cert").is_some_and(|value| value.is_empty() || value == "1");
+        || options.value_of("ssl-verify-server-cert").is_some_and(|value| value.is_empty() || value == "1");
     let by_other = match (verifies, authority.is_some()) {
         (true, _) => Verification::Name,
         (false, true) => Verification::Chain,
