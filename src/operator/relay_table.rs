@@ -46,6 +46,8 @@ none; 111: the table cannot be reached. With --import and --export 0; 100: a mal
 
 From one place to another: opensmtp --export > rows; change relaydb; opensmtp --import < rows.
 
+relaydb(5) tells where the table is, who has to be able to write it, and how mail servers are set up.
+
 Examples:
   Dovecot: service imap-postlogin { executable = script-login /usr/local/sbin/opensmtp -- }
   qmail-pop3d: tcpserver 0 110 qmail-popup mx.example checkpassword opensmtp qmail-pop3d Maildir
@@ -88,6 +90,8 @@ mcdinfo tcp.smtp.cdb is left alone: a cluster asks its databases.
 
 Exit code 0: all was done; 1: the table or the rules cannot be read or changed, or another clearopensmtp runs; 100: wrong \
 usage, or a setting that is none; 111: trouble with this machine.
+
+relaydb(5) tells where the table is, opensmtp(8) who writes it.
 
 Examples:
   clearopensmtp -s
