@@ -42,6 +42,10 @@ fn main() -> ExitCode {
         let _ = wrong.print();
         std::process::exit(if usage { PERMANENT.into() } else { 0 })
     });
+    // No program is called so: it is an option that was misspelt.
+    if let Some(option) = args.program.first().filter(|first| first.as_bytes().starts_with(b"-")) {
+        return permanent(&[b"opensmtp: there is no option ", option.as_bytes(), b"; see opensmtp --help"]);
+    }
     if args.export || args.import {
         let moved = if args.export { export() } else { import() };
         return match moved {
