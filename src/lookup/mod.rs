@@ -19,7 +19,7 @@ mod passwd;
 mod pieces;
 mod recipients;
 mod relay_mx;
-mod relay_table;
+pub mod relay_table;
 pub mod sender_line;
 pub mod undecided;
 pub mod wildmat;

@@ -79,8 +79,9 @@ fn ask_database(setup: &Setup, question: &Question) -> Result<bool, String> {
     }
 }
 
-/// Beside our own program; else wherever PATH has it.
-fn program() -> PathBuf {
+/// The program that asks a database: the one beside our own; else wherever PATH has it.
+#[must_use]
+pub fn program() -> PathBuf {
     let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(PROGRAM)));
     beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from(PROGRAM))
 }

@@ -6,6 +6,7 @@ mod ladder;
 mod list;
 mod names;
 mod relay;
+mod relay_table;
 mod senders;
 mod told;
 
@@ -74,6 +75,7 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
         }
     }
     findings.extend(relay::lint_confirmation(directory, environment));
+    findings.extend(relay_table::lint_relay_table(directory, environment));
     if matches!(directory.join("rcpthosts").try_exists(), Ok(false)) {
         let text = "is missing, so every recipient that needs it gets 451: write the domains of this host into it";
         findings.push(Finding::error(directory.join("rcpthosts"), text));
