@@ -63,6 +63,20 @@ pub struct Lookups<'s> {
     told: BTreeSet<String>,
 }
 
+/// What others have answered: the next session of the same client need not ask them again.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// A resolver that remembers its answers; none where DNS must not be asked.
+    pub dns: Option<Dns>,
+    relay_table: RelayTable,
+}
+
+impl From<Option<Dns>> for Known {
+    fn from(dns: Option<Dns>) -> Self {
+        Self { dns, relay_table: RelayTable::default() }
+    }
+}
+
 impl<'s> Lookups<'s> {
     /// The lists of the control directory of `setup`, and the resolvers that `DNSCACHEIP` or the system names.
     #[must_use]
@@ -70,16 +84,17 @@ impl<'s> Lookups<'s> {
         Self { may_ask_dns: true, ..Self::without_dns(setup) }
     }
 
-    /// The same with a resolver that remembers what it was asked before; without one, as [`Self::without_dns`].
+    /// The same with what is known of the world already; without a resolver in it, as [`Self::without_dns`].
     #[must_use]
-    pub fn with_dns(setup: &'s Setup, dns: Option<Dns>) -> Self {
-        Self { may_ask_dns: dns.is_some(), dns, ..Self::without_dns(setup) }
+    pub fn with_known(setup: &'s Setup, known: Known) -> Self {
+        let Known { dns, relay_table } = known;
+        Self { may_ask_dns: dns.is_some(), dns, relay_table, ..Self::without_dns(setup) }
     }
 
-    /// The resolver, for [`Self::with_dns`].
+    /// What was learned of the world, for [`Self::with_known`].
     #[must_use]
-    pub fn into_dns(self) -> Option<Dns> {
-        self.dns
+    pub fn into_known(self) -> Known {
+        Known { dns: self.dns, relay_table: self.relay_table }
     }
 
     /// The same where the network must not be asked: who needs DNS is told that nobody can know.
