@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::auth::{Chance, checker};
 use crate::control::load::LoadError;
 use crate::control::{Control, Setup};
 use crate::errno::words;
@@ -11,9 +12,9 @@ use crate::message::date::rfc5322;
 use crate::message::unstuff::{Bare, Stop};
 use crate::message::{Content, Limits};
 use crate::queue::program::Program;
-use crate::session::{Delivery, Outcome, Session, Then, Turn};
+use crate::session::{Attempt, Delivery, Outcome, Session, Then, Turn};
 use crate::smtp::reply;
-use crate::wire::{Broken, Wire};
+use crate::wire::{Awaited, Broken, Wire};
 
 /// One connection from greeting to good-bye.
 struct Connection<'s> {
@@ -40,10 +41,11 @@ impl From<Broken> for Ended {
     }
 }
 
-/// Serves the client on descriptors 0 and 1 and returns the exit code: 0 after QUIT, else 1.
+/// Serves the client on descriptors 0 and 1 and returns the exit code: 0 after QUIT, else 1. The remarks are logged first.
 #[must_use]
-pub fn serve(setup: &Setup) -> u8 {
+pub fn serve(setup: &Setup, remarks: &[String]) -> u8 {
     let mut log = Log::new(setup);
+    log.lines(remarks);
     let wire = match Wire::new(&setup.control) {
         Ok(wire) => wire,
         Err(error) => {
@@ -84,13 +86,20 @@ impl Connection<'_> {
                     if !self.wire.has_line() {
                         self.log.flush();
                     }
-                    let lookups = &mut self.lookups;
-                    lookups.begin_command();
-                    let turn = self.session.hear(self.wire.line()?, &mut |question| lookups.answer(question));
-                    self.log.lines(&lookups.take_notes());
-                    turn
+                    self.hear()?
                 }
                 Then::Receive(delivery) => self.receive(delivery)?,
+                Then::Draw(opening) => match chance() {
+                    Ok(chance) => self.session.drawn(&opening, &chance),
+                    Err(error) => self.session.undrawn(&opening, &error.to_string()),
+                },
+                Then::Check(attempt) => self.check(*attempt)?,
+                Then::Dismiss(reply) => {
+                    self.log.flush();
+                    self.wire.say(&reply)?;
+                    self.wire.flush()?;
+                    return Ok(1);
+                }
                 Then::Close { exit } => {
                     self.log.flush();
                     self.wire.flush()?;
@@ -100,15 +109,41 @@ impl Connection<'_> {
         }
     }
 
-    /// Logs, waits, and says; but what precedes content is said by [`Self::receive`], once the queue program runs.
+    fn hear(&mut self) -> Result<Turn, Broken> {
+        let is_in_exchange = self.session.is_in_exchange();
+        let lookups = &mut self.lookups;
+        lookups.begin_command();
+        let awaited = if is_in_exchange { Awaited::Response } else { Awaited::Command };
+        let turn = match self.wire.line(awaited)? {
+            Some(line) => self.session.hear(line, &mut |question| lookups.answer(question)),
+            None => self.session.too_long(),
+        };
+        self.log.lines(&lookups.take_notes());
+        if is_in_exchange || matches!(turn.then, Then::Draw(_) | Then::Check(_)) {
+            self.wire.forget_used();
+        }
+        Ok(turn)
+    }
+
+    /// Asks the checker of passwords.
+    fn check(&mut self, attempt: Attempt) -> Result<Turn, Broken> {
+        self.log.flush();
+        self.wire.flush()?;
+        let checked = checker::check(self.setup, &attempt.claim);
+        Ok(self.session.checked(attempt, checked))
+    }
+
+    /// Logs, waits, and says; but what precedes content is said by [`Self::receive`], once the queue program runs, and what
+    /// follows AUTH is not known yet.
     fn take_turn(&mut self, turn: Turn) -> Result<Then, Broken> {
         self.log.lines(&turn.log);
         if turn.delay_seconds > 0 {
             self.log.flush();
             self.wire.pause(Duration::from_secs(turn.delay_seconds.into()))?;
         }
-        if !matches!(turn.then, Then::Receive(_)) {
-            self.wire.say(&turn.reply)?;
+        match &turn.then {
+            Then::Receive(_) | Then::Draw(_) | Then::Check(_) => {}
+            Then::Listen | Then::Dismiss(_) | Then::Close { .. } => self.wire.say(&turn.reply)?,
         }
         Ok(turn.then)
     }
@@ -128,7 +163,7 @@ impl Connection<'_> {
 
     fn receive(&mut self, delivery: Delivery) -> Result<Turn, Ended> {
         // Before 354, so that a queue that cannot start is said instead.
-        let mut program = match Program::start(self.setup) {
+        let mut program = match Program::start(self.setup, &self.session.exported()) {
             Ok(program) => program,
             Err(error) => {
                 let outcome = Outcome::NotStarted(error.to_string());
@@ -214,6 +249,13 @@ impl Connection<'_> {
             self.wire.say_last(&words);
         }
     }
+}
+
+/// What an exchange of AUTH needs.
+fn chance() -> Result<Chance, getrandom::Error> {
+    let mut octets = [0; Chance::OCTETS];
+    getrandom::fill(&mut octets)?;
+    Ok(Chance { octets, now_seconds: now_seconds() })
 }
 
 fn now_seconds() -> u64 {

@@ -6,6 +6,8 @@ pub mod wire;
 
 pub mod session;
 
+pub mod auth;
+
 pub mod smtp;
 
 pub mod client;
@@ -29,6 +31,7 @@ pub mod log;
 pub mod operator;
 
 pub mod errno;
+pub mod helper;
 pub mod last_words;
 pub mod lines;
 pub mod spawn;

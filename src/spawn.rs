@@ -36,6 +36,8 @@ pub enum Kind {
     Companion,
     /// Found via PATH unless its name has a slash, in a process group of its own, which can be killed as a whole.
     Helper,
+    /// The file of exactly this name, in a process group of its own.
+    Checker,
 }
 
 /// Both ends of a pipe; no new program inherits either.
@@ -83,7 +85,7 @@ pub fn start(
     }
     let attributes = attributes(kind).map_err(|error| refused("posix_spawn", error))?;
     let started = match kind {
-        Kind::Companion => posix_spawn(program, &actions, &attributes, words, environment),
+        Kind::Companion | Kind::Checker => posix_spawn(program, &actions, &attributes, words, environment),
         Kind::Helper => posix_spawnp(program, &actions, &attributes, words, environment),
     };
     started.map_err(|error| refused(&program.to_string_lossy(), error))
@@ -111,7 +113,7 @@ fn attributes(kind: Kind) -> nix::Result<PosixSpawnAttr> {
     let signals = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
     match kind {
         Kind::Companion => attributes.set_flags(signals)?,
-        Kind::Helper => {
+        Kind::Helper | Kind::Checker => {
             attributes.set_pgroup(Pid::from_raw(0))?;
             attributes.set_flags(signals | PosixSpawnFlags::POSIX_SPAWN_SETPGROUP)?;
         }

@@ -10,9 +10,11 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{MsgFlags, send};
 use nix::unistd::{read, write};
+use zeroize::Zeroize;
 
 use crate::control::Control;
 use crate::message::Content;
+use crate::smtp::command::AUTH_LINE_OCTETS_MAX;
 use crate::smtp::reply::Reply;
 
 /// What is read at once at first.
@@ -45,6 +47,15 @@ pub enum Broken {
     Terminated,
     /// A command line has no end within the limit.
     TooLong,
+}
+
+/// What the next line of the client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// A command.
+    Command,
+    /// The client's part of an exchange of AUTH.
+    Response,
 }
 
 /// Both directions of the connection, on descriptors 0 and 1.
@@ -147,32 +158,61 @@ impl Wire {
         Ok(())
     }
 
-    /// The next command line, without LF and without one CR before it.
+    /// The next line, without LF and without one CR before it; none for a line of AUTH that is too long, which is skipped.
     ///
     /// # Errors
     ///
     /// [`Broken`], whatever happened.
-    pub fn line(&mut self) -> Result<&[u8], Broken> {
+    pub fn line(&mut self, awaited: Awaited) -> Result<Option<&[u8]>, Broken> {
         let mut searched = 0;
         let mut deadline = None;
         loop {
             let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
             let found = memchr::memchr(b'\n', unread.get(searched..).unwrap_or_default());
             let octets = found.map_or(unread.len(), |at| searched + at);
-            if octets > self.line_octets_max {
-                return Err(Broken::TooLong);
+            // D39: a client that sends an octet now and then may not keep us for ever.
+            let timeout = self.timeout;
+            let mut until = || *deadline.get_or_insert_with(|| Instant::now() + timeout);
+            if octets > self.line_octets_max.min(AUTH_LINE_OCTETS_MAX) {
+                let is_of_auth = awaited == Awaited::Response || begins_with_auth(unread);
+                if is_of_auth && is_too_long_for_auth(unread.get(..octets).unwrap_or_default()) {
+                    let until = until();
+                    self.skip_line(until)?;
+                    return Ok(None);
+                }
+                if !is_of_auth && octets > self.line_octets_max {
+                    return Err(Broken::TooLong);
+                }
             }
             if found.is_some() {
                 let line = self.start..self.start + octets;
                 self.start = line.end + 1;
                 let line = self.buffer.get(line).unwrap_or_default();
-                return Ok(line.strip_suffix(b"\r").unwrap_or(line));
+                return Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)));
             }
             searched = octets;
-            // D39: a client that sends an octet now and then may not keep us for ever.
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.timeout);
+            let until = until();
+            self.read_within(until.saturating_duration_since(Instant::now()))?;
+        }
+    }
+
+    /// Drops everything up to the end of the line.
+    fn skip_line(&mut self, deadline: Instant) -> Result<(), Broken> {
+        loop {
+            let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
+            if let Some(at) = memchr::memchr(b'\n', unread) {
+                self.start += at + 1;
+                return Ok(());
+            }
+            self.start = self.end;
             self.read_within(deadline.saturating_duration_since(Instant::now()))?;
         }
+    }
+
+    /// Overwrites what was read and used: a line of AUTH may have been a password.
+    pub fn forget_used(&mut self) {
+        self.buffer.get_mut(self.end..).unwrap_or_default().zeroize();
+        self.buffer.get_mut(..self.start).unwrap_or_default().zeroize();
     }
 
     /// Whether a whole line has been read already, so that [`Self::line`] need not wait.
@@ -326,6 +366,15 @@ impl Wire {
             }
         }
     }
+}
+
+fn begins_with_auth(unread: &[u8]) -> bool {
+    unread.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "))
+}
+
+/// The end of the line may be missing yet; a CR before it does not count.
+fn is_too_long_for_auth(octets: &[u8]) -> bool {
+    octets.strip_suffix(b"\r").unwrap_or(octets).len() > AUTH_LINE_OCTETS_MAX
 }
 
 fn milliseconds(duration: Duration) -> PollTimeout {

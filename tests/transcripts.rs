@@ -232,7 +232,9 @@ fn log_in(logins: &[(i64, String, String)], home: &Home) {
 
 fn command(transcript: &Transcript, program: &Path, home: &Home, side: Side) -> Command {
     let mut command = Command::new(program);
-    command.args(&transcript.setup.arguments).current_dir(home.path()).env_clear();
+    let arguments = transcript.setup.arguments.iter();
+    command.args(arguments.map(|word| judge::fill(word, home.path(), &home.queue())));
+    command.current_dir(home.path()).env_clear();
     command.env("PATH", "/usr/bin:/bin").env("CONTROLDIR", home.control());
     command.env("QMAILQUEUE", home.queue()).env("QUEUE_HOME", home.path());
     if side == Side::Original {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufWriter, IsTerminal, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,7 +16,7 @@ use postern::operator::ended::{Ended, PERMANENT, TEMPORARY};
 use postern::operator::host::{Gateway, gateways};
 use postern::operator::match_pattern::{Matcher, told_networks};
 use postern::operator::surroundings::{assignment, control_directory};
-use postern::operator::{explain, lint, manual, selftest, settings, shadow};
+use postern::operator::{explain, lint, manual, passwd, selftest, settings, shadow};
 
 /// The longest line of standard input, in octets.
 const LINE_OCTETS_MAX: u64 = 4096;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Lint(options) => lint_directory(&options),
         Command::Selftest(options) => test_configuration(&options),
         Command::Convert(options) => convert_configuration(&options),
+        Command::Passwd(options) => passwd::run(&options, &mut io::stdout().lock()),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Postern::command(), "postern", &mut io::stdout());
             Ok(0)
@@ -74,7 +76,9 @@ fn lint_directory(options: &Lint) -> Result<u8> {
     let environment = options.variables.iter().map(|text| assignment(text)).collect::<Result<Environment>>()?;
     let named = |address: &_| Gateway { address: *address, what: "a gateway".to_owned(), is_own: false };
     let gateways = if options.gateways.is_empty() { gateways() } else { options.gateways.iter().map(named).collect() };
+    let arguments: Vec<Vec<u8>> = options.arguments.iter().map(|word| word.as_bytes().to_vec()).collect();
     let findings = lint::lint(lint::Examination {
+        arguments: &arguments,
         directory: &directory,
         environment: &environment,
         rules: options.rules.as_deref(),

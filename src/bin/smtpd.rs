@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use postern::connection;
 use postern::control::Setup;
+use postern::control::checker::Checker;
 use postern::control::environment::Environment;
 use postern::control::load::{LoadError, Places};
 use postern::control::summary::summary;
@@ -22,7 +23,7 @@ pub extern "C" fn main(_: libc::c_int, _: *const *const libc::c_char) -> libc::c
 }
 
 const USAGE: &str = "\
-usage: smtpd [hostname authprog [arg ...]]
+usage: smtpd [hostname authpgm [authpgm ...] falsepgm]
        smtpd -v
 
 Serves one SMTP connection on standard input and output; started by tcpserver, inetd or systemd.
@@ -35,7 +36,8 @@ smtpd(8) is the manual. `postern explain` tells what smtpd would decide, `poster
 /// The original's argv: a name for this host, and the programs that check passwords.
 fn run() -> u8 {
     let environment = Environment::of_process();
-    let first = std::env::args_os().nth(1).map(OsString::into_vec).unwrap_or_default();
+    let arguments = || std::env::args_os().skip(1).map(OsString::into_vec);
+    let first = arguments().next().unwrap_or_default();
     if matches!(first.as_slice(), b"-h" | b"--help") {
         return show(USAGE);
     }
@@ -52,8 +54,13 @@ fn run() -> u8 {
     }
     let mut setup = Setup::from_environment(environment);
     setup.look_at_connection();
+    let mut remarks = Vec::new();
+    match Checker::of_arguments(arguments()) {
+        Ok(checker) => setup.checker = checker,
+        Err(misuse) => remarks.push(misuse.to_string()),
+    }
     match setup.load_files(&places.control, Some(&first)) {
-        Ok(()) => connection::serve(&setup),
+        Ok(()) => connection::serve(&setup, &remarks),
         Err(error) => connection::turn_away(&setup, &error),
     }
 }

@@ -30,7 +30,15 @@ impl Environment {
     /// The form that a new program gets; a pair with a NUL, which no environment can hold, is left out.
     #[must_use]
     pub fn for_program(&self) -> Vec<CString> {
-        let joined = self.iter().map(|(name, value)| [name, b"=", value].concat());
+        self.for_program_with(&[])
+    }
+
+    /// The same, where each of `others` stands in the place of the variable of that name.
+    #[must_use]
+    pub fn for_program_with(&self, others: &[(&[u8], Vec<u8>)]) -> Vec<CString> {
+        let kept = self.iter().filter(|(name, _)| !others.iter().any(|(other, _)| other == name));
+        let added = others.iter().map(|(name, value)| (*name, value.as_slice()));
+        let joined = kept.chain(added).map(|(name, value)| [name, b"=", value].concat());
         joined.filter_map(|pair| CString::new(pair).ok()).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! What the operator asked for: every setting, typed, loaded once.
 
+pub mod checker;
 pub mod environment;
 pub mod load;
 pub mod settings;
@@ -9,6 +10,7 @@ pub mod text;
 use std::path::PathBuf;
 
 use crate::client::Client;
+use crate::control::checker::Checker;
 use crate::control::environment::Environment;
 
 /// Everything known before the conversation starts.
@@ -20,6 +22,8 @@ pub struct Setup {
     pub control: Control,
     /// The environment, for the queue program.
     pub environment: Environment,
+    /// Who checks passwords; without it there is no AUTH.
+    pub checker: Option<Checker>,
     /// Descriptor 2 is the connection: D40, nothing is logged, because the client would read it.
     pub log_is_connection: bool,
     /// The keys that variables have set, a bit each.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::control::Setup;
 use crate::errno::words;
+use crate::helper;
 use crate::lookup::compiled::Compiled;
-use crate::lookup::helper;
 use crate::lookup::keyed::KeyedList;
 use crate::lookup::list::{self, Found, List};
 use crate::lookup::passwd;
@@ -184,8 +184,10 @@ impl<'s> Accounts<'s> {
             .map_err(|error| format!("{name}: {error}"))?;
         match answer.code {
             0 => Ok(true),
-            TEMPORARY if answer.said.is_empty() => Err(format!("{name}: exit code {TEMPORARY}")),
-            TEMPORARY => Err(format!("{name}: exit code {TEMPORARY}: {}", answer.said)),
+            TEMPORARY => match answer.first_line().as_str() {
+                "" => Err(format!("{name}: exit code {TEMPORARY}")),
+                said => Err(format!("{name}: exit code {TEMPORARY}: {said}")),
+            },
             _ => Ok(false),
         }
     }

@@ -9,7 +9,6 @@ pub mod compile;
 mod compiled;
 pub mod ere;
 mod ere_set;
-mod helper;
 pub mod hosts;
 pub mod keyed;
 pub mod list;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::control::Setup;
 use crate::control::environment::Environment;
-use crate::lookup::helper;
+use crate::helper;
 use crate::policy::verdict::{Answer, Evidence, LookupFailed};
 use crate::relay_table::age::{Window, now};
 use crate::relay_table::directory::Directory;
@@ -71,7 +71,7 @@ fn ask_database(setup: &Setup, question: &Question) -> Result<bool, String> {
     let answer = helper::ask(&program, &environment, helper::Question::OnInput(&question.to_octets()), deadline)
         .map_err(|error| format!("{PROGRAM}: {error}"))?;
     // Both have to say the same: a program of that name that only exits with 0 must not let anybody in.
-    match (answer.code, answer.said.as_str()) {
+    match (answer.code, answer.first_line().as_str()) {
         (0, YES) => Ok(true),
         (1, NO) => Ok(false),
         (code, "") => Err(format!("{PROGRAM}: exit code {code}")),

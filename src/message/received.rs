@@ -10,25 +10,56 @@ pub enum Protocol {
     Smtp,
     /// EHLO.
     Esmtp,
+    /// EHLO, and the client has authenticated itself.
+    Esmtpa,
     /// EHLO, and SMTPUTF8 for this message.
     Utf8Smtp,
+    /// The same of a client that has authenticated itself.
+    Utf8Smtpa,
 }
 
 impl Protocol {
+    /// What it is after EHLO.
+    #[must_use]
+    pub fn of_ehlo(smtputf8: bool, authenticated: bool) -> Self {
+        match (smtputf8, authenticated) {
+            (false, false) => Protocol::Esmtp,
+            (false, true) => Protocol::Esmtpa,
+            (true, false) => Protocol::Utf8Smtp,
+            (true, true) => Protocol::Utf8Smtpa,
+        }
+    }
+
     /// The registered word.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Protocol::Smtp => "SMTP",
             Protocol::Esmtp => "ESMTP",
+            Protocol::Esmtpa => "ESMTPA",
             Protocol::Utf8Smtp => "UTF8SMTP",
+            Protocol::Utf8Smtpa => "UTF8SMTPA",
         }
     }
 }
 
+/// What a trace header tells of a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'t> {
+    /// Who is calling.
+    pub client: &'t Client,
+    /// The user that AUTH has proved, else the ident answer.
+    pub info: Option<&'t [u8]>,
+    /// What the client said in HELO or EHLO.
+    pub helo: &'t [u8],
+    /// How the message came.
+    pub protocol: Protocol,
+}
+
 /// The trace header of a message: two lines, each ended by LF; one without names under HIDE_HOST.
 #[must_use]
-pub fn trace_header(control: &Control, client: &Client, helo: &[u8], protocol: Protocol, date: &str) -> Vec<u8> {
+pub fn trace_header(control: &Control, told: &Told<'_>, date: &str) -> Vec<u8> {
+    let Told { client, info, helo, protocol } = *told;
     let mut header = b"Received: ".to_vec();
     if !control.hide_host {
         header.extend_from_slice(b"from ");
@@ -39,7 +70,7 @@ pub fn trace_header(control: &Control, client: &Client, helo: &[u8], protocol: P
             header.push(b')');
         }
         header.extend_from_slice(b" (");
-        if let Some(info) = &client.info {
+        if let Some(info) = info {
             header.extend(safe(info));
             header.push(b'@');
         }

@@ -1,11 +1,13 @@
 //! The command line of `postern`; help, man pages and completions are made from it.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::auth::Verifier;
 use crate::operator::convert::{self, Source};
 use crate::operator::{log_line, moment, situation};
 
@@ -71,6 +73,14 @@ pub enum Command {
     /// Exit code 0: everything was carried over; 1: something was not; 100: wrong usage, or a file that exists;
     /// 111: a file cannot be read or written.
     Convert(Convert),
+    /// Add, remove and list the users of auth-cdb
+    ///
+    /// Keeps a verifier of SCRAM-SHA-256 of each user in a cdb, never the password; PLAIN and LOGIN are checked against it
+    /// too. The file gives others no access; when it is replaced it keeps its owner and group, which are those of the
+    /// program that asks it.
+    ///
+    /// Exit code 0: done; 1: there is no such user; 100: wrong usage; 111: a file cannot be read or written.
+    Passwd(Passwd),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -265,8 +275,58 @@ pub struct Selftest {
     pub json: bool,
 }
 
+/// `postern passwd`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    postern passwd add joe@our.example\n  \
+    postern passwd --file /etc/auth.cdb import < users")]
+pub struct Passwd {
+    /// The control directory, where the file is when nothing else is said
+    #[command(flatten)]
+    pub place: Place,
+    /// The file [default: AUTH_CDB, else auth.cdb in the control directory]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub file: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub action: PasswdAction,
+}
+
+/// What `postern passwd` can do.
+#[derive(Debug, Subcommand)]
+pub enum PasswdAction {
+    /// Add a user, or give one another password: the first line of standard input, or what is typed
+    Add {
+        /// How often the password is hashed, 4096 or more
+        #[arg(long, value_name = "NUMBER", default_value_t = Verifier::ITERATIONS, value_parser = iterations())]
+        iterations: u32,
+        /// The user, exactly as clients will say it
+        user: String,
+    },
+    /// Remove a user
+    Del {
+        /// The user
+        user: String,
+    },
+    /// Print the users, one a line
+    List,
+    /// Add users from standard input, a line each: `user:password`, or `user:{SCRAM-SHA-256}...` with a verifier
+    Import {
+        /// How often the passwords are hashed, 4096 or more
+        #[arg(long, value_name = "NUMBER", default_value_t = Verifier::ITERATIONS, value_parser = iterations())]
+        iterations: u32,
+    },
+}
+
+fn iterations() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(i64::from(Verifier::ITERATIONS_MIN)..=i64::from(Verifier::ITERATIONS_MAX))
+}
+
 /// `postern lint`.
 #[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    postern lint --rules /etc/tcp.smtp.cdb\n  \
+    postern lint -- mx.our.example /usr/local/sbin/auth-cdb /bin/false")]
 pub struct Lint {
     /// The control directory to examine
     #[command(flatten)]
@@ -287,6 +347,9 @@ pub struct Lint {
     /// Print JSON, an array of findings
     #[arg(long)]
     pub json: bool,
+    /// The arguments of smtpd: HOSTNAME AUTHPGM ... FALSEPGM; the checker is asked about a user that nobody has
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub arguments: Vec<OsString>,
 }
 
 /// `postern convert`.

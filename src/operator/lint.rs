@@ -1,5 +1,6 @@
 //! `postern lint`: what is wrong with a control directory and with the rules of tcpserver.
 
+mod checker;
 mod clients;
 mod compiled;
 mod ladder;
@@ -37,6 +38,8 @@ pub struct Examination<'a> {
     pub rules: Option<&'a Path>,
     /// Addresses that stand for many clients.
     pub gateways: &'a [Gateway],
+    /// The arguments of smtpd, which may name checkers of passwords.
+    pub arguments: &'a [Vec<u8>],
     /// Whom to ask for names; nobody where the network must not be asked.
     pub dns: Option<Dns>,
 }
@@ -63,6 +66,7 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
         Ok(setup) => findings.extend(relay::lint_level(setup, directory, environment, rules)),
         Err(error) => findings.push(Finding::error(directory, format!("smtpd cannot start: {error}"))),
     }
+    findings.extend(checker::lint_checker(examination.arguments, directory, environment));
     let regular_expressions = setup.is_ok_and(|setup| setup.control.regular_expressions);
     let circumstances = Circumstances { environment, regular_expressions, gateways };
     for setting in SETTINGS {

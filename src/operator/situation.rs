@@ -184,7 +184,7 @@ impl Draft {
             return Err("rcpt is missing".to_string());
         }
         let told = |value: Option<Vec<u8>>| value.filter(|value| !value.is_empty());
-        let credentials = Credentials { user: told(self.user), tls: self.tls.unwrap_or(false) };
+        let credentials = Credentials { user: told(self.user), tls: self.tls.unwrap_or(false), without_relay: false };
         Ok(Situation {
             ip,
             name: told(self.name),

@@ -37,6 +37,8 @@ pub struct Facts<'a> {
 pub struct Credentials {
     /// The user that AUTH has authenticated.
     pub user: Option<Vec<u8>>,
+    /// The checker of passwords has said that this user may not relay.
+    pub without_relay: bool,
     /// The connection is encrypted.
     pub tls: bool,
 }

@@ -14,8 +14,8 @@ pub(super) fn refusal(facts: &Facts<'_>, reason: Reason) -> Verdict {
 /// AUTH: who has proved to be a user may relay until the session ends or TLS begins.
 pub(super) fn authenticated(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
     match facts.credentials.user {
-        Some(_) => Opinion::Decided(Verdict::Accept(Reason::Authenticated)),
-        None => Opinion::Silent,
+        Some(_) if !facts.credentials.without_relay => Opinion::Decided(Verdict::Accept(Reason::Authenticated)),
+        Some(_) | None => Opinion::Silent,
     }
 }
 

@@ -82,12 +82,13 @@ struct Ears {
 }
 
 impl Program {
-    /// Starts the program that the settings choose, without a copy of this process (`posix_spawn`).
+    /// Starts the program that the settings choose, without a copy of this process (`posix_spawn`); it is told `others` in
+    /// the place of what the environment says.
     ///
     /// # Errors
     ///
     /// [`StartError`] when none is chosen, or it cannot be started.
-    pub fn start(setup: &Setup) -> Result<Self, StartError> {
+    pub fn start(setup: &Setup, others: &[(&[u8], Vec<u8>)]) -> Result<Self, StartError> {
         let words = command_line(setup)?;
         // In this order our own end of the second pipe usually is descriptor 6, and no end of the child's has to move.
         let message = Pipe::new()?;
@@ -102,7 +103,8 @@ impl Program {
             }
             None => None,
         };
-        let pid = spawn::start(Kind::Companion, &words, &setup.environment.for_program(), descriptors)?;
+        let environment = setup.environment.for_program_with(others);
+        let pid = spawn::start(Kind::Companion, &words, &environment, descriptors)?;
         Ok(Self {
             pid,
             message: Some(without_waiting(message.write)?),

@@ -1,7 +1,7 @@
 //! DATA: the transaction becomes an envelope, and what became of the message is said.
 
 use crate::message::Flaw;
-use crate::message::received::trace_header;
+use crate::message::received::{Told, trace_header};
 use crate::policy::verdict::Reason;
 use crate::queue::envelope::Envelope;
 use crate::queue::status::QueueStatus;
@@ -66,7 +66,10 @@ impl Session<'_> {
     #[must_use]
     pub fn trace_header(&self, delivery: &Delivery, date: &str) -> Vec<u8> {
         let protocol = self.protocol(delivery.parameters);
-        trace_header(&self.setup.control, &self.setup.client, self.helo_name(), protocol, date)
+        let client = &self.setup.client;
+        let info = self.auth.mechanism.and(self.credentials.user.as_ref()).or(client.info.as_ref());
+        let told = Told { client, info: info.map(Vec::as_slice), helo: self.helo_name(), protocol };
+        trace_header(&self.setup.control, &told, date)
     }
 
     /// The reply after the content.
@@ -116,10 +119,17 @@ impl Session<'_> {
     fn told(&self, delivery: &Delivery, recipient: &[u8], reason: &Reason, octets: u64) -> Vec<u8> {
         let helo = loggable(self.helo_name());
         let (sender, address) = (loggable(delivery.envelope.sender()), loggable(recipient));
-        let right: &[u8] = if reason.is_local() { b"local-rcpt" } else { b"auth-ip/pop" };
+        let right = match (&self.credentials.user, self.auth.mechanism) {
+            (Some(user), Some(mechanism)) => {
+                let local: &[u8] = if reason.is_local() { b": local-rcpt" } else { b"" };
+                [loggable(user).as_slice(), b": AUTH ", mechanism.name().as_bytes(), local].concat()
+            }
+            (_, _) if reason.is_local() => b"local-rcpt".to_vec(),
+            (_, _) => b"auth-ip/pop".to_vec(),
+        };
         let size = format!("> Size: {octets} TLS=No");
         let parts: [&[u8]; 9] =
-            [b"HELO <", &helo, b"> MAIL from <", &sender, b"> RCPT <", &address, b"> AUTH <", right, size.as_bytes()];
+            [b"HELO <", &helo, b"> MAIL from <", &sender, b"> RCPT <", &address, b"> AUTH <", &right, size.as_bytes()];
         parts.concat()
     }
 }

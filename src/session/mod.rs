@@ -1,5 +1,6 @@
 //! The conversation: what is heard, what is said. No I/O.
 
+mod auth;
 mod data;
 mod greet;
 mod helo;
@@ -11,11 +12,13 @@ use crate::message::received::Protocol;
 use crate::policy::client::Gate;
 use crate::policy::verdict::{Ask, LookupFailed, Reason};
 use crate::policy::{Credentials, Witness};
+use crate::session::auth::Auth;
 use crate::smtp::command::Command;
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::printable::loggable;
 use crate::smtp::reply::{self, Reply};
 
+pub use crate::session::auth::{Attempt, Opening};
 pub use crate::session::data::{Delivery, Outcome};
 
 /// Gated commands that are answered before the connection is closed (D15).
@@ -28,6 +31,7 @@ pub struct Session<'s> {
     gated_commands: u32,
     helo: Option<Helo>,
     credentials: Credentials,
+    auth: Auth,
     witness: Option<&'s Witness<'s>>,
     stage: Stage,
 }
@@ -86,6 +90,12 @@ pub enum Then {
     Listen,
     /// Start the queue program, say the reply, and take the content.
     Receive(Delivery),
+    /// Ask chance and the clock, for [`Session::drawn`]; the reply is for when there is none.
+    Draw(Opening),
+    /// Ask the checker of passwords, for [`Session::checked`]; the reply is for when it cannot be asked.
+    Check(Box<Attempt>),
+    /// Say the reply, then this one, and exit with 1.
+    Dismiss(Reply),
     /// Say the reply and exit with this code.
     Close {
         /// 0 after QUIT, else 1.
@@ -141,7 +151,8 @@ impl<'s> Session<'s> {
     pub fn new(setup: &'s Setup) -> Self {
         let gate = crate::policy::client::closed_gate(&setup.control, &setup.client);
         let credentials = Credentials::default();
-        Self { setup, gate, gated_commands: 0, helo: None, credentials, witness: None, stage: Stage::Idle }
+        let (auth, stage) = (Auth::default(), Stage::Idle);
+        Self { setup, gate, gated_commands: 0, helo: None, credentials, auth, witness: None, stage }
     }
 
     /// The same conversation with a client that has proved these things: what `postern explain` supposes.
@@ -158,12 +169,16 @@ impl<'s> Session<'s> {
 
     /// The whole protocol: one line from the client, without its line end, and what to do about it.
     pub fn hear(&mut self, line: &[u8], ask: &mut Ask<'_>) -> Turn {
+        if let Some(exchange) = self.auth.exchange.take() {
+            return self.respond(*exchange, line);
+        }
         match Command::parse(line) {
             Command::Helo(name) => self.helo(name, false),
             Command::Ehlo(name) => self.helo(name, true),
             Command::Mail(argument) => self.mail(argument, ask),
             Command::Rcpt(argument) => self.rcpt(argument, ask),
             Command::Data(argument) => self.data(argument),
+            Command::Auth(argument) => self.auth(argument),
             Command::Rset(b"") => {
                 self.stage = Stage::Idle;
                 Turn::say(reply::FLUSHED)
@@ -173,7 +188,7 @@ impl<'s> Session<'s> {
             Command::Vrfy if !self.setup.control.verify => Turn::say(reply::VRFY_DISABLED),
             Command::Vrfy => self.gated().unwrap_or_else(|| Turn::say(reply::CANNOT_VERIFY)),
             Command::Help if !self.setup.control.help => Turn::say(reply::HELP_DISABLED),
-            Command::Help => Turn::say(reply::help(self.setup.control.verify)),
+            Command::Help => Turn::say(reply::help(self.setup.checker.is_some(), self.setup.control.verify)),
             Command::Quit => Turn::say(reply::bye(&self.setup.control.greeting)).close(0),
             Command::Unknown { verb, argument } => Turn::say(reply::unknown(verb, argument)),
         }
@@ -208,8 +223,7 @@ impl<'s> Session<'s> {
 
     fn protocol(&self, parameters: MailParameters) -> Protocol {
         match &self.helo {
-            Some(helo) if helo.extended && parameters.smtputf8 => Protocol::Utf8Smtp,
-            Some(helo) if helo.extended => Protocol::Esmtp,
+            Some(helo) if helo.extended => Protocol::of_ehlo(parameters.smtputf8, self.auth.mechanism.is_some()),
             Some(_) | None => Protocol::Smtp,
         }
     }

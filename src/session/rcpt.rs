@@ -44,7 +44,10 @@ impl Session<'_> {
         match judge_rcpt(&facts, ask, *witness) {
             Verdict::Accept(reason) => {
                 // RELAYCLIENT's text goes behind every recipient; a list's only behind those that it let in.
-                let variable = suffix_of_variable(&setup.control, setup.client.relay_suffix.as_deref());
+                // The grant of AUTH takes its place, for all recipients.
+                let has_own_grant = credentials.user.is_some() && !credentials.without_relay;
+                let suffix = setup.client.relay_suffix.as_deref().filter(|_| !has_own_grant);
+                let variable = suffix_of_variable(&setup.control, suffix);
                 let stored = [address.as_slice(), variable, reason.suffix()].concat();
                 let line = [accepted_line(&transaction.sender, &stored), known].concat();
                 let turn = Turn::say(reply::OK).because(line, reason.clone());

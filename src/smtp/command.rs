@@ -1,5 +1,8 @@
 //! A line from the client to a [`Command`].
 
+/// The longest AUTH command, and the longest line that the client sends in its exchange, without line end (RFC 4954, 4).
+pub const AUTH_LINE_OCTETS_MAX: usize = 12_288;
+
 /// What the client asked for; arguments are the octets after the verb and its spaces, as the client wrote them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command<'a> {
@@ -13,6 +16,8 @@ pub enum Command<'a> {
     Rcpt(&'a [u8]),
     /// `DATA` (RFC 5321, 4.1.1.4); an argument is an error.
     Data(&'a [u8]),
+    /// `AUTH <mechanism> [initial-response]` (RFC 4954, 4).
+    Auth(&'a [u8]),
     /// `RSET` (RFC 5321, 4.1.1.5); an argument is an error.
     Rset(&'a [u8]),
     /// `NOOP` (RFC 5321, 4.1.1.9); an argument is an error here, as in the original.
@@ -48,6 +53,7 @@ impl<'a> Command<'a> {
             b"MAIL" => Command::Mail(argument),
             b"RCPT" => Command::Rcpt(argument),
             b"DATA" => Command::Data(argument),
+            b"AUTH" => Command::Auth(argument),
             b"RSET" => Command::Rset(argument),
             b"NOOP" => Command::Noop(argument),
             b"VRFY" => Command::Vrfy,
@@ -69,6 +75,7 @@ mod tests {
             (b"ehlo", Command::Ehlo(b"")),
             (b"MAIL   FROM:<a@b> ", Command::Mail(b"FROM:<a@b> ")),
             (b"RcPt TO:<x>", Command::Rcpt(b"TO:<x>")),
+            (b"auth PLAIN  AA==", Command::Auth(b"PLAIN  AA==")),
             (b"DATA x", Command::Data(b"x")),
             (b"vrfy someone", Command::Vrfy),
             (b"", Command::Unknown { verb: b"", argument: b"" }),

@@ -62,10 +62,12 @@ impl Reply {
 // 2yz: done.
 
 /// The lines of HELP.
-pub fn help(verify: bool) -> Reply {
-    let commands: &[u8] = match verify {
-        true => b"HELO EHLO RSET NOOP MAIL RCPT DATA VRFY HELP QUIT",
-        false => b"HELO EHLO RSET NOOP MAIL RCPT DATA HELP QUIT",
+pub fn help(auth: bool, verify: bool) -> Reply {
+    let commands = match (auth, verify) {
+        (false, true) => b"HELO EHLO RSET NOOP MAIL RCPT DATA VRFY HELP QUIT".as_slice(),
+        (false, false) => b"HELO EHLO RSET NOOP MAIL RCPT DATA HELP QUIT",
+        (true, true) => b"HELO EHLO RSET NOOP MAIL RCPT DATA AUTH VRFY HELP QUIT",
+        (true, false) => b"HELO EHLO RSET NOOP MAIL RCPT DATA AUTH HELP QUIT",
     };
     let lines = [
         concat!("This is Postern SMTP Version ", env!("CARGO_PKG_VERSION")).as_bytes(), // D24
@@ -101,6 +103,8 @@ pub fn extensions(greeting: &[u8], address: Option<&[u8]>, extensions: &[Vec<u8>
     Reply::with(250, &lines)
 }
 
+/// AUTH has proved who the client is.
+pub const AUTHENTICATED: Reply = Reply::new(235, "ok, go ahead (#2.0.0)");
 /// NOOP, MAIL or RCPT is fine.
 pub const OK: Reply = Reply::new(250, "ok");
 /// RSET is done.
@@ -115,6 +119,10 @@ pub const CANNOT_VERIFY: Reply =
 
 // 3yz: go on.
 
+/// AUTH: the client answers this, which is in base64.
+pub fn challenge(text: &str) -> Reply {
+    Reply::with(334, &[text])
+}
 /// DATA: the content is awaited.
 pub const GO_AHEAD: Reply = Reply::new(354, "go ahead");
 
@@ -128,6 +136,8 @@ pub fn gate(code: u16, lines: &[Vec<u8>], text: &[u8]) -> Reply {
 pub fn going_down(lines: &[Vec<u8>]) -> Reply {
     after_greeting(421, lines, b" Service not available, closing tranmission channel (#4.3.2)")
 }
+/// AUTH has failed too often (D61).
+pub const TOO_MANY_FAILURES: Reply = Reply::new(421, "too many authentication failures (#4.7.0)");
 /// The client said nothing for too long.
 pub const TIMEOUT: Reply = Reply::new(451, "Sorry, I reached a timeout reading from client (#4.4.2)");
 /// The connection broke while a command was awaited.
@@ -155,8 +165,17 @@ pub fn queue_deferred(text: &[u8]) -> Reply {
     Reply::with(451, &[text])
 }
 
+/// Nobody can tell now whether it is the user.
+pub const AUTH_FAILURE: Reply = Reply::new(454, "temporary authentication failure (#4.3.0)");
+
 // 5yz: never.
 
+/// A line of AUTH that is longer than any may be (D62).
+pub const AUTH_LINE_TOO_LONG: Reply = Reply::new(500, "authentication exchange line is too long (#5.5.6)");
+/// The client has cancelled AUTH.
+pub const AUTH_CANCELLED: Reply = Reply::new(501, "auth exchange cancelled (#5.0.0)");
+/// What was said in AUTH is no message of the mechanism.
+pub const MALFORMED_AUTH: Reply = Reply::new(501, "malformed auth input (#5.5.4)");
 /// NOOP, RSET or DATA with an argument.
 pub const NO_PARAMETERS: Reply = Reply::new(501, "invalid parameter syntax (#5.3.2)");
 /// HELP under DISABLE_HELP.
@@ -174,14 +193,27 @@ pub fn unknown(verb: &[u8], argument: &[u8]) -> Reply {
 }
 /// A command behind the SHUTDOWN gate.
 pub const BAD_SEQUENCE: Reply = Reply::new(503, "bad sequence of commands (#5.3.2)");
+/// AUTH, and nobody checks passwords.
+pub const NO_AUTH: Reply = Reply::new(503, "auth not available (#5.3.3)");
+/// AUTH after AUTH.
+pub const ALREADY_AUTHENTICATED: Reply = Reply::new(503, "you're already authenticated (#5.5.0)");
+/// AUTH after MAIL.
+pub const NO_AUTH_IN_TRANSACTION: Reply = Reply::new(503, "no auth during mail transaction (#5.5.0)");
 /// RCPT or DATA before MAIL.
 pub const WANT_MAIL: Reply = Reply::new(503, "MAIL first (#5.5.1)");
 /// DATA before RCPT.
 pub const WANT_RCPT: Reply = Reply::new(503, "RCPT first (#5.5.1)");
+/// AUTH with a mechanism that is unknown or off.
+pub const UNKNOWN_MECHANISM: Reply = Reply::new(504, "auth type unimplemented (#5.5.1)");
 /// FORCE_TLS on a plain connection.
 pub const WANT_STARTTLS: Reply = Reply::new(530, "must issue STARTTLS first (#5.7.0)");
 /// REQUIREAUTH and nobody authenticated.
 pub const WANT_AUTH: Reply = Reply::new(530, "authentication required (#5.7.1)");
+/// AUTH: it is not the user, or there is none of that name.
+pub const AUTH_REFUSED: Reply = Reply::new(535, "authorization failure (#5.7.8)");
+/// AUTH with a mechanism that shows the password, under SECURE_AUTH.
+pub const ENCRYPTION_REQUIRED: Reply =
+    Reply::new(538, "Encryption required for requested authentication mechanism (#5.7.11)");
 /// A relay probe: `%`, `!` or a second `@` left of the domain.
 pub const PROBE: Reply = Reply::new(550, "we don't relay (#5.7.1)");
 /// The message is larger than databytes.

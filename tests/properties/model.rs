@@ -216,7 +216,7 @@ fn code(is: Is) -> u16 {
 /// What RELAYCLIENT puts behind everyone, if relaylevel does not set it aside.
 fn suffix_of_all(world: &World) -> &'static str {
     let is_heard = ["", "normal", "open"].contains(&world.level);
-    world.relay_client.filter(|_| is_heard).unwrap_or_default()
+    world.relay_client.filter(|_| is_heard && !world.is_user).unwrap_or_default()
 }
 
 /// A ground, whether it holds, and what it puts behind the address.

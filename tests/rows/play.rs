@@ -170,8 +170,9 @@ impl<'a> World<'a> {
         command.env("TCPREMOTEIP", &session[0].ip).envs(session[0].name.iter().map(|name| ("TCPREMOTEHOST", name)));
         command.envs(variables);
         if session.iter().any(|case| case.auth) {
-            // Its name, and a checker of passwords that always says yes.
-            command.args(["mx.local.ex", "/bin/true", "/bin/true"]);
+            // Its name, and a checker of passwords.
+            let checker = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/checker.sh");
+            command.args(["mx.local.ex", checker, "/bin/false"]);
         }
         let mut smtp = Smtp::start(&mut command);
         let replies = talk(&smtp, session);

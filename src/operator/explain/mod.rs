@@ -53,7 +53,7 @@ fn situation(options: &Explain) -> Option<Situation> {
         helo: options.helo.as_ref().map(octets),
         sender: octets(&options.from),
         recipients: options.rcpt.iter().map(octets).collect(),
-        credentials: Credentials { user: options.auth.as_ref().map(octets), tls: options.tls },
+        credentials: Credentials { user: options.auth.as_ref().map(octets), tls: options.tls, without_relay: false },
         at_seconds: options.at,
         ..Situation::of(options.ip?)
     })
@@ -96,5 +96,9 @@ fn look_for_changes(
 #[must_use]
 pub fn demanded(setup: &Setup) -> Credentials {
     let control = &setup.control;
-    Credentials { user: control.require_auth.then(|| b"somebody".to_vec()), tls: control.force_tls }
+    Credentials {
+        user: control.require_auth.then(|| b"somebody".to_vec()),
+        tls: control.force_tls,
+        without_relay: false,
+    }
 }

@@ -1,5 +1,6 @@
 //! What is fuzzed: each target takes any octets, and panics where Postern breaks a promise.
 
+mod auth;
 mod cdb;
 mod client;
 mod content;
@@ -24,6 +25,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "path", run: smtp::path },
     Target { name: "content", run: content::content },
     Target { name: "session", run: session::session },
+    Target { name: "auth", run: auth::auth },
+    Target { name: "verifier", run: auth::verifier },
     Target { name: "envelope", run: envelope::envelope },
     Target { name: "rule", run: rule::rule },
     Target { name: "client", run: client::client },

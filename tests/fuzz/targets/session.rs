@@ -39,6 +39,7 @@ pub fn session(input: &[u8]) {
         match turn.then {
             Then::Listen => {}
             Then::Receive(delivery) => witness.receive(&session, &delivery),
+            Then::Draw(_) | Then::Check(_) | Then::Dismiss(_) => unreachable!("nobody checks passwords here"),
             Then::Close { .. } => return,
         }
     }
@@ -127,7 +128,7 @@ impl Witness<'_> {
                 let is_ready = self.recipients.as_ref().is_some_and(|recipients| !recipients.is_empty());
                 assert_eq!(matches!(turn.then, Then::Receive(_)), is_ready);
             }
-            Command::Rcpt(_) | Command::Data(_) | Command::Rset(_) | Command::Noop(_) => {}
+            Command::Rcpt(_) | Command::Data(_) | Command::Rset(_) | Command::Noop(_) | Command::Auth(_) => {}
             Command::Vrfy | Command::Help | Command::Quit | Command::Unknown { .. } => {}
         }
         if !matches!(Command::parse(line), Command::Data(_)) {

@@ -18,33 +18,54 @@ use crate::spawn::{self, Kind, Pipe, SpawnError};
 /// The descriptor of a question that does not go to standard input.
 const QUESTION_FD: RawFd = 3;
 /// What is kept of what the program writes, in octets; the rest is read and dropped.
-const SAID_OCTETS_MAX: usize = 200;
+const SAID_OCTETS_MAX: usize = 1000;
+/// What is told of it in the log.
+const TOLD_OCTETS_MAX: usize = 200;
 /// How long the program's end may go unnoticed when something it started keeps its output open, in milliseconds.
 const UNNOTICED_MILLISECONDS_MAX: u16 = 100;
 
 /// A question, and where the program reads it.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Question<'q> {
+#[derive(Debug)]
+pub enum Question<'q> {
     /// On standard input.
     OnInput(&'q [u8]),
     /// On descriptor 3, as checkers of passwords do; standard input is empty.
     OnDescriptor3(&'q [u8]),
+    /// The same for a program of exactly this name, which answers on standard output.
+    OfChecker {
+        /// What is asked.
+        question: &'q [u8],
+        /// Where standard error goes; none is where ours goes, the log.
+        errors: Option<OwnedFd>,
+    },
 }
 
 /// How a program ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub struct Answer {
     /// Its exit code.
     pub code: i32,
-    /// The first line of what it wrote to standard output or error: its reasons, for the log.
-    pub said: String,
+    /// The beginning of what it wrote to standard output, and to standard error unless that is our log.
+    pub said: Vec<u8>,
+}
+
+impl Answer {
+    /// The first line of it: the program's reasons, for the log.
+    #[must_use]
+    pub fn first_line(&self) -> String {
+        let said = self.said.get(..TOLD_OCTETS_MAX).unwrap_or(&self.said);
+        let line = said.trim_ascii_start().split(|octet| *octet == b'\n').next().unwrap_or_default();
+        String::from_utf8_lossy(line.trim_ascii_end()).into_owned()
+    }
 }
 
 /// Runs `program` and its arguments. The question is there to read and then ends; standard output and error are neither the client's nor the log's, because nobody knows what is written there.
 ///
+/// # Errors
+///
 /// What cannot be asked is an error in words: no such program, one that was killed, one that has not ended at `deadline`
 /// and is killed then, together with what it has started.
-pub(super) fn ask(
+pub fn ask(
     program: &[Vec<u8>],
     environment: &Environment,
     question: Question<'_>,
@@ -59,16 +80,22 @@ pub(super) fn ask(
         .collect::<Result<_, _>>()
         .map_err(|_| "its command line contains a NUL".to_owned())?;
     let said = |error: SpawnError| error.to_string();
-    let input = match question {
-        Question::OnInput(question) => vec![(asked(question)?, 0)],
+    let (kind, mut descriptors) = match question {
+        Question::OnInput(question) => (Kind::Helper, vec![(asked(question)?, 0)]),
         Question::OnDescriptor3(question) => {
-            vec![(Pipe::new().map_err(said)?.read, 0), (asked(question)?, QUESTION_FD)]
+            (Kind::Helper, vec![(Pipe::new().map_err(said)?.read, 0), (asked(question)?, QUESTION_FD)])
+        }
+        Question::OfChecker { question, errors } => {
+            let input = [(Pipe::new().map_err(said)?.read, 0), (asked(question)?, QUESTION_FD)];
+            (Kind::Checker, input.into_iter().chain(errors.map(|errors| (errors, 2))).collect())
         }
     };
     let spoken = Pipe::new().map_err(said)?;
-    let also_spoken = spoken.write.try_clone().map_err(|error| words(&error).into_owned())?;
-    let descriptors = input.into_iter().chain([(spoken.write, 1), (also_spoken, 2)]).collect();
-    let pid = spawn::start(Kind::Helper, &program, &environment.for_program(), descriptors)
+    if kind == Kind::Helper {
+        descriptors.push((spoken.write.try_clone().map_err(|error| words(&error).into_owned())?, 2));
+    }
+    descriptors.push((spoken.write, 1));
+    let pid = spawn::start(kind, &program, &environment.for_program(), descriptors)
         .map_err(|refused| words(&refused.error.into()).into_owned())?;
     Running { pid, ear: Some(spoken.read), said: Vec::new() }.wait(deadline)
 }
@@ -101,7 +128,7 @@ impl Running {
                 Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {}
                 Ok(WaitStatus::Exited(_, code)) => {
                     self.listen(0);
-                    return Ok(Answer { code, said: first_line(&self.said) });
+                    return Ok(Answer { code, said: self.said });
                 }
                 Ok(WaitStatus::Signaled(_, signal, _)) => return Err(format!("it was killed by {signal}")),
                 Ok(_) => return Err("nobody can say how it ended".to_owned()),
@@ -150,11 +177,6 @@ fn milliseconds(left: Duration) -> u16 {
     u16::try_from(left.as_millis()).unwrap_or(u16::MAX).max(1)
 }
 
-fn first_line(said: &[u8]) -> String {
-    let line = said.trim_ascii_start().split(|octet| *octet == b'\n').next().unwrap_or_default();
-    String::from_utf8_lossy(line.trim_ascii_end()).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +189,7 @@ mod tests {
 
     #[test]
     fn an_exit_code_is_an_answer_and_anything_else_is_none() {
-        let heard = "x".repeat(SAID_OCTETS_MAX);
+        let heard = "x".repeat(TOLD_OCTETS_MAX);
         let cases: [(&str, Result<(i32, &str), &str>); 9] = [
             ("exit 0", Ok((0, ""))),
             ("exit 7", Ok((7, ""))),
@@ -180,8 +202,9 @@ mod tests {
             ("kill -9 $$", Err("it was killed by SIGKILL")),
         ];
         for (script, expected) in cases {
-            let expected = expected.map(|(code, said)| Answer { code, said: said.to_owned() });
-            assert_eq!(shell(script, Duration::from_secs(20)), expected.map_err(str::to_owned), "{script}");
+            let expected = expected.map(|(code, said)| (code, said.to_owned()));
+            let answer = shell(script, Duration::from_secs(20)).map(|answer| (answer.code, answer.first_line()));
+            assert_eq!(answer, expected.map_err(str::to_owned), "{script}");
         }
     }
 
@@ -189,7 +212,7 @@ mod tests {
     fn what_a_program_leaves_running_is_not_waited_for() {
         let answer = shell("sleep 600 & echo $!; exit 2", Duration::from_secs(20)).unwrap();
         assert_eq!(answer.code, 2);
-        let left = Pid::from_raw(answer.said.parse().unwrap());
+        let left = Pid::from_raw(answer.first_line().parse().unwrap());
         assert_eq!(nix::sys::signal::kill(left, Signal::SIGKILL), Ok(()), "it still runs, and holds the output open");
     }
 
