@@ -99,11 +99,7 @@ impl<'a> MySqlTable<'a> {
     ///
     /// [`Trouble`].
     pub fn layout(&self) -> Result<Layout, Trouble> {
-        self.with_session(Mode::Read, async |session| {
-            let (layout, _) =
-                session.prepare(|_, columns| format!("SELECT {} FROM {{}} LIMIT 0", columns.address)).await?;
-            Ok(layout)
-        })
+        self.with_session(Mode::Read, async |session| session.layout().await)
     }
 
     /// Forgets every login that does not count, so many rows at a time, and returns how many those were.

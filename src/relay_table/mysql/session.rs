@@ -149,6 +149,12 @@ impl<'s> Session<'s> {
         }
     }
 
+    /// The layout of the table, also where a statement names no column that only one of them has.
+    pub async fn layout(&mut self) -> Result<Layout, Failure> {
+        let (layout, _) = self.prepare(|_, columns| format!("SELECT {} FROM {{}} LIMIT 0", columns.address)).await?;
+        Ok(layout)
+    }
+
     async fn prepare_for(
         &mut self,
         layout: Layout,
