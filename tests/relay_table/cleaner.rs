@@ -271,6 +271,23 @@ fn many_rows_in_batches() {
     }
 }
 
+/// vpopmail's table has no index on the time: it is walked by its key, so that no batch looks at all rows.
+#[test]
+fn each_layout_is_walked_by_an_index_that_it_has() {
+    let server = MariaDb::start_with(&["--log-output=TABLE", "--general-log=1"]);
+    for (layout, by) in [(Layout::IndiMail, "ORDER BY timestamp LIMIT"), (Layout::VpopmailChar, "AND ip_addr < ")] {
+        let database = server.database();
+        database.table(layout);
+        let site = Site::with_database(&database);
+        (1..=5).for_each(|number| site.login("joe@x.ex", &format!("192.0.2.{number}")));
+        assert_eq!(site.run("clearopensmtp", &["-s", "--batch", "2"]).code, Some(0));
+        let text = "select argument from mysql.general_log where command_type = 'Execute' and argument like 'DELETE%'";
+        let said = server.sql(None, text);
+        assert!(said.lines().any(|line| line.contains(by)), "{layout:?}: {said}");
+        server.sql(None, "truncate mysql.general_log");
+    }
+}
+
 /// On a terminal long work shows how far it is; elsewhere nothing is said.
 #[test]
 fn progress_is_shown_on_a_terminal() {

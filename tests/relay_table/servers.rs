@@ -1,5 +1,8 @@
 //! More than one server: replicas, masters, clusters, and what happens when one of them goes.
 
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
 use crate::cluster::{GaleraNode, Replicated};
 use crate::hanging::HangingServer;
 use crate::mariadb::{Layout, MariaDb};
@@ -73,6 +76,33 @@ fn a_host_that_hangs_leaves_time_for_the_next() {
     drop(hanging);
 }
 
+/// Also one that lets us in and then does not come to an end.
+#[test]
+fn a_server_that_hangs_on_the_question_leaves_time_for_the_next() {
+    let first = MariaDb::start();
+    let port = format!("--port={}", first.port());
+    let second = MariaDb::start_with(&["--bind-address=127.0.0.2", &port]);
+    let (on_first, on_second) = (first.database(), second.database());
+    assert_eq!((&on_first.name, &on_first.password), (&on_second.name, &on_second.password));
+    for database in [&on_first, &on_second] {
+        database.table(Layout::IndiMail);
+        database.sql("insert into relay values ('joe@x.ex', '192.0.2.7', unix_timestamp())");
+    }
+    let mut locker = Command::new("mariadb");
+    locker.args(["--no-defaults", "--user=root", "--socket"]).arg(first.socket()).arg(&on_first.name);
+    locker.arg("--execute=lock tables relay write; select sleep(60)").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut locker = locker.spawn().unwrap();
+    let sleeps = "select count(*) from information_schema.processlist where info like 'select sleep%'";
+    crate::keeper::wait_until("the table is locked", || first.sql(None, sleeps) == "1");
+    let line = format!("127.0.0.1,127.0.0.2:{}:{}:{}", on_first.user, on_first.password, first.port());
+    let site = Site::with_server(&line).with("MYSQL_DATABASE", &on_first.name).with("RELAY_DB_TIMEOUT", "3");
+    let (reply, log) = site.rcpt_and_log("joe@x.ex", "192.0.2.7");
+    assert_eq!(reply, OK, "{log}");
+    site.login("joe@x.ex", "192.0.2.7");
+    let _ = locker.kill();
+    let _ = locker.wait();
+}
+
 #[test]
 fn a_cluster_survives_the_death_of_a_node() {
     let first = GaleraNode::first();
@@ -129,4 +159,37 @@ fn a_server_that_may_not_be_written_is_passed_over() {
     site.login("joe@x.ex", "192.0.2.7");
     assert_eq!(site.rcpt("joe@x.ex", "192.0.2.7"), OK);
     drop(garbage);
+}
+
+/// A statement that waits too long for a lock, as one that is the victim of a deadlock, is tried again while there is time.
+#[test]
+fn what_is_in_the_way_of_another_statement_is_tried_again() {
+    let server = MariaDb::start_with(&["--innodb-lock-wait-timeout=1"]);
+    let database = server.database();
+    database.table(Layout::IndiMail);
+    let site = Site::with_database(&database);
+    site.login("joe@x.ex", "192.0.2.7");
+    let hold = || {
+        let held = "start transaction; update relay set timestamp = 5; select sleep(1.2); commit";
+        let mut holder = Command::new("mariadb");
+        holder.args(["--no-defaults", "--user=root", "--socket"]).arg(server.socket()).arg(&database.name);
+        let holder = holder.arg(format!("--execute={held}")).stdout(Stdio::null()).spawn().unwrap();
+        let sleeps = "select count(*) from information_schema.processlist where info like 'select sleep%'";
+        crate::keeper::wait_until("the row is locked", || server.sql(None, sleeps) == "1");
+        holder
+    };
+    // On a busy machine a program may begin so late that it need not wait, or has no time left.
+    let waits = |name: &str, arguments: &[&str]| {
+        let mut holder = hold();
+        let began = Instant::now();
+        let said = site.run(name, arguments);
+        let has_waited = began.elapsed() > Duration::from_secs(1);
+        assert!(holder.wait().unwrap().success());
+        said.code == Some(0) && has_waited
+    };
+    let login = ["--user", "joe@x.ex", "--ip", "192.0.2.7"];
+    assert!((0..10).any(|_| waits("opensmtp", &login)), "opensmtp gives up when the server does");
+    assert_eq!(site.rcpt("joe@x.ex", "192.0.2.7"), OK);
+    assert!((0..10).any(|_| waits("clearopensmtp", &["-s"])), "clearopensmtp gives up when the server does");
+    assert_eq!(database.sql("select count(*) from relay"), "0");
 }

@@ -117,3 +117,25 @@ fn tls_is_used_and_verified_as_asked() {
         .rcpt_and_log("joe@x.ex", "192.0.2.7");
     assert!(reply == LATER && log.contains("it has no TLS"), "{log}");
 }
+
+/// etc/relay-table.sql: the reader may read, the writer may do what it has to, and neither more.
+#[test]
+fn the_sample_of_a_table_gives_the_least_rights() {
+    let server = MariaDb::start();
+    let sample = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/etc/relay-table.sql")).unwrap();
+    server.sql(None, &sample);
+    let line = |user: &str, password: &str| format!("localhost:{user}:{password}:{}\n", server.socket().display());
+    let site = Site::with_server(line("relay_r", "CHANGE-ME").trim());
+    let said = site.run("opensmtp", &["--user", "joe@x.ex", "--ip", "192.0.2.7"]);
+    assert!(said.code == Some(111) && said.errors.contains("INSERT"), "the reader may not write: {said:?}");
+    let said = site.run("clearopensmtp", &["-s"]);
+    assert!(said.code == Some(1) && said.errors.contains("DELETE"), "{said:?}");
+    site.home.write("host.master", line("relay_w", "CHANGE-ME-TOO"));
+    server.sql(None, "insert into indimail.relay values ('joe@x.ex', '192.0.2.7', 5)");
+    site.login("joe@x.ex", "192.0.2.7");
+    assert_eq!(site.rcpt("joe@x.ex", "192.0.2.7"), OK);
+    // Without the right to read there is no answer.
+    server.sql(None, "revoke select on indimail.relay from relay_r@localhost");
+    let (reply, log) = site.rcpt_and_log("joe@x.ex", "192.0.2.7");
+    assert!(reply == LATER && log.contains("denied"), "{log}");
+}

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use postern::control::environment::Environment;
+
 use crate::home::Home;
 use crate::mariadb::Database;
 use crate::smtp::Smtp;
@@ -70,6 +72,12 @@ impl Site {
     pub fn without(mut self, name: &str) -> Site {
         self.variables.retain(|(set, _)| set != name);
         self
+    }
+
+    /// What the programs have in their environment.
+    pub fn environment(&self) -> Environment {
+        let pairs = self.variables.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone().into_bytes()));
+        pairs.collect()
     }
 
     /// The directory with the small files.

@@ -1,6 +1,16 @@
 //! How smtpd asks: only when it matters, once for each sender, for one transaction; and many at once.
 
+use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
+
+use postern::control::load::Places;
+use postern::relay_table::age::{self, Window};
+use postern::relay_table::login::Login;
+use postern::relay_table::mysql::Patience;
+use postern::relay_table::question::Question;
+use postern::relay_table::sources::{Purpose, Sources};
+use postern::relay_table::table::Table;
 
 use crate::hanging::HangingServer;
 use crate::mariadb::{Layout, MariaDb};
@@ -74,7 +84,7 @@ fn a_failure_is_an_answer_for_the_session() {
     for number in 0..20 {
         assert_eq!(smtp.ask(&format!("RCPT TO:<u{number}@far.ex>")), LATER);
     }
-    assert!(began.elapsed() < std::time::Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -159,13 +169,13 @@ fn explain_asks_the_table_too() {
     assert!(said.code == Some(111) && said.output.contains("CHECKRELAY: cannot tell: Database error: "), "{said:?}");
 }
 
-/// A hundred writers and five hundred readers: nobody's login is lost, nobody's question fails.
+const WRITERS: usize = 100;
+const READERS: usize = 500;
+
+/// A hundred writers and five hundred readers, all at once: nobody's login is lost, nobody's question fails.
 #[test]
-fn many_writers_and_readers_lose_nothing() {
-    const WRITERS: usize = 100;
-    const READERS: usize = 500;
-    const AT_ONCE: usize = 20;
-    let server = MariaDb::start_with(&["--max-connections=400"]);
+fn many_writers_and_readers_at_once_lose_nothing() {
+    let server = MariaDb::start_with(&["--max-connections=1000", "--back-log=1000"]);
     for layout in [None, Some(Layout::IndiMail), Some(Layout::VpopmailVarchar)] {
         let site = match layout {
             None => Site::with_directory(),
@@ -176,29 +186,63 @@ fn many_writers_and_readers_lose_nothing() {
             }
         };
         site.login("reader@x.ex", "192.0.2.1");
-        let work = std::sync::atomic::AtomicUsize::new(0);
-        let (site, work) = (&site, &work);
+        let environment = site.environment();
+        let places = Places { working: site.home.path().to_path_buf(), control: site.home.control() };
+        let sources = Sources { environment: &environment, places: &places };
+        let time = Duration::from_secs(60);
+        let question = Question { sender: b"reader@x.ex".into(), address: [192, 0, 2, 1].into(), at: None };
+        let start = Barrier::new(WRITERS + READERS);
         thread::scope(|scope| {
-            for _ in 0..AT_ONCE {
+            let (start, question) = (&start, &question);
+            for number in 0..WRITERS {
                 scope.spawn(move || {
-                    loop {
-                        let number = work.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                        match number {
-                            n if n >= WRITERS + READERS => return,
-                            // Every sixth one writes: many users behind few addresses.
-                            n if n % 6 == 0 => site.login(&format!("u{n}@x.ex"), &format!("192.0.2.{}", 1 + n % 4)),
-                            _ => {
-                                let said = site.run_with("checkrelay", &[], b"reader@x.ex\x00192.0.2.1\0\0");
-                                assert_eq!((said.code, said.output.as_str()), (Some(0), "yes\n"), "{layout:?}");
-                            }
+                    // Many users behind few addresses.
+                    let address = format!("192.0.2.{}", 1 + number % 4);
+                    let login = Login::parse(format!("u{number}@x.ex").as_bytes(), address.as_bytes(), None).unwrap();
+                    let table = Table::open(sources, Purpose::Write, Patience::in_all(time)).unwrap();
+                    start.wait();
+                    table.record(&login, time).unwrap();
+                });
+            }
+            for _ in 0..READERS {
+                scope.spawn(move || {
+                    let window = Window::of(sources.environment).unwrap();
+                    let table = Table::open(sources, Purpose::Read, Patience::in_all(time)).unwrap();
+                    start.wait();
+                    let found = match table {
+                        Table::Directory(table) => {
+                            table.contains(&question.sender, question.address, window, age::now())
                         }
+                        Table::MySql(table) => table.answer(question, window),
+                    };
+                    assert_eq!(found, Ok(true), "{layout:?}");
+                });
+            }
+        });
+        // vpopmail's table has a row for each address.
+        let expected = if layout == Some(Layout::VpopmailVarchar) { 4 } else { WRITERS + 1 };
+        assert_eq!(site.rows().len(), expected, "{layout:?}");
+    }
+}
+
+/// The same by the programs themselves, a few at a time.
+#[test]
+fn programs_at_once_lose_nothing() {
+    for site in [Site::with_directory(), database_site()] {
+        let site = &site;
+        site.login("reader@x.ex", "192.0.2.1");
+        thread::scope(|scope| {
+            for writer in 0..4 {
+                scope.spawn(move || {
+                    for number in 0..10 {
+                        site.login(&format!("u{writer}-{number}@x.ex"), "192.0.2.1");
+                        let said = site.run_with("checkrelay", &[], b"reader@x.ex\x00192.0.2.1\0\0");
+                        assert_eq!((said.code, said.output.as_str()), (Some(0), "yes\n"));
                     }
                 });
             }
         });
-        // vpopmail's table has a row for each address, of which there are two.
-        let expected = if layout == Some(Layout::VpopmailVarchar) { 2 } else { WRITERS + 1 };
-        assert_eq!(site.rows().len(), expected, "{layout:?}");
+        assert_eq!(site.rows().len(), 41);
     }
 }
 

@@ -172,6 +172,36 @@ fn few_files_touch_the_world() {
     none(findings);
 }
 
+/// What may speak to a database; everything else, and so smtpd, is linked without the client and its runtime.
+const OF_DATABASES: &[&str] = &[
+    "src/relay_table/mysql/",
+    "src/relay_table/table.rs",
+    "src/bin/checkrelay.rs",
+    "src/bin/opensmtp.rs",
+    "src/bin/clearopensmtp.rs",
+];
+
+#[test]
+fn few_programs_speak_to_a_database() {
+    let leads_there = |path: &str| {
+        let path = path.replacen("postern::", "crate::", 1);
+        ["crate::relay_table::mysql", "crate::relay_table::table", "mysql_async", "tokio"]
+            .iter()
+            .any(|module| path == *module || path.starts_with(&format!("{module}::")))
+    };
+    let (mut findings, mut found) = (Vec::new(), 0);
+    for file in src_files() {
+        for (number, path) in file.paths().into_iter().filter(|(_, path)| leads_there(path)) {
+            found += 1;
+            if !OF_DATABASES.iter().any(|known| file.path.starts_with(known)) {
+                findings.push(format!("{}:{number}: {path} is for the programs of OF_DATABASES", file.path));
+            }
+        }
+    }
+    assert!(found > 10, "only {found} uses of the database client were found: has it another name?");
+    none(findings);
+}
+
 #[test]
 fn only_the_entry_point_is_unsafe() {
     let mut findings = Vec::new();

@@ -42,6 +42,7 @@ pub(super) async fn clean(
     told: &mut dyn FnMut(u64),
 ) -> Result<(), Failure> {
     let bounds = bounds(session, window).await?;
+    session.layout().await?;
     let (layout, statement) = session
         .prepare(|layout, _| match layout {
             // By the index on the time.
