@@ -111,15 +111,19 @@ impl Connection<'_> {
 
     fn hear(&mut self) -> Result<Turn, Broken> {
         let is_in_exchange = self.session.is_in_exchange();
+        let mut may_be_secret = is_in_exchange;
         let lookups = &mut self.lookups;
         lookups.begin_command();
         let awaited = if is_in_exchange { Awaited::Response } else { Awaited::Command };
         let turn = match self.wire.line(awaited)? {
-            Some(line) => self.session.hear(line, &mut |question| lookups.answer(question)),
+            Some(line) => {
+                may_be_secret |= line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"));
+                self.session.hear(line, &mut |question| lookups.answer(question))
+            }
             None => self.session.too_long(),
         };
         self.log.lines(&lookups.take_notes());
-        if is_in_exchange || matches!(turn.then, Then::Draw(_) | Then::Check(_)) {
+        if may_be_secret {
             self.wire.forget_used();
         }
         Ok(turn)

@@ -1,3 +1,5 @@
+//! The exchanges of the RFCs, and what is no message of a mechanism.
+
 use super::*;
 
 const CHANCE: Chance = Chance { octets: *b"0123456789abcdefgh", now_seconds: 1_795_288_965 };
