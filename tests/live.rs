@@ -1,6 +1,8 @@
 //! The real thing: tcpserver with rules of our tcprules, smtpd, queue-maildir, swaks and real messages.
 #![allow(clippy::disallowed_methods, clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
+#[path = "live/auth.rs"]
+mod auth;
 #[path = "live/corpus.rs"]
 mod corpus;
 #[path = "support/home.rs"]

@@ -26,10 +26,15 @@ pub struct TcpServer {
 impl TcpServer {
     /// `smtpd` with the control directory of `home`, behind the rules of this cdb, with these variables.
     pub fn start(home: &Home, rules: &Path, variables: &[(&str, &str)]) -> TcpServer {
+        Self::start_with(home, rules, variables, &[])
+    }
+
+    /// The same with arguments for `smtpd`.
+    pub fn start_with(home: &Home, rules: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> TcpServer {
         let mut command = Command::new("tcpserver");
         // -1 prints the port that 0 became; nothing is asked of the DNS or of the client's ident server.
         command.args(["-1", "-R", "-H", "-c", "100", "-l", "mx.test", "-x"]).arg(rules).args(["0.0.0.0", "0"]);
-        command.arg(program("smtpd")).current_dir(home.path()).env_clear().env("PATH", "/usr/bin:/bin");
+        command.arg(program("smtpd")).args(arguments).current_dir(home.path()).env_clear().env("PATH", "/usr/bin:/bin");
         command.env("CONTROLDIR", home.control()).env("QUEUE_HOME", home.path()).env("QMAILQUEUE", home.queue());
         command.envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
