@@ -36,8 +36,8 @@ smtpd(8) is the manual. `postern explain` tells what smtpd would decide, `poster
 /// The original's argv: a name for this host, and the programs that check passwords.
 fn run() -> u8 {
     let environment = Environment::of_process();
-    let arguments = || std::env::args_os().skip(1).map(OsString::into_vec);
-    let first = arguments().next().unwrap_or_default();
+    let mut arguments = std::env::args_os().skip(1).map(OsString::into_vec);
+    let first = arguments.next().unwrap_or_default();
     if matches!(first.as_slice(), b"-h" | b"--help") {
         return show(USAGE);
     }
@@ -55,7 +55,7 @@ fn run() -> u8 {
     let mut setup = Setup::from_environment(environment);
     setup.look_at_connection();
     let mut remarks = Vec::new();
-    match Checker::of_arguments(arguments()) {
+    match Checker::of_arguments(&first, arguments) {
         Ok(checker) => setup.checker = checker,
         Err(misuse) => remarks.push(misuse.to_string()),
     }

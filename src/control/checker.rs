@@ -30,19 +30,21 @@ impl fmt::Display for Misuse {
 }
 
 impl Checker {
-    /// What the arguments behind the name of the program say; none if they do not ask for AUTH.
+    /// What the first argument and those behind it say; none if they do not ask for AUTH.
     ///
     /// # Errors
     ///
     /// [`Misuse`] where everybody would be let in.
-    pub fn of_arguments(mut arguments: impl Iterator<Item = Vec<u8>>) -> Result<Option<Self>, Misuse> {
-        let Some(host) = arguments.next().filter(|host| !host.is_empty()) else { return Ok(None) };
-        let program: Vec<Vec<u8>> = arguments.collect();
+    pub fn of_arguments(host: &[u8], program: impl Iterator<Item = Vec<u8>>) -> Result<Option<Self>, Misuse> {
+        if host.is_empty() {
+            return Ok(None);
+        }
+        let program: Vec<Vec<u8>> = program.collect();
         match program.first().map(|first| base_name(first)) {
             None | Some(b"") => Ok(None),
             Some(_) if host.contains(&b'/') => Err(Misuse::HostIsPath),
             Some(b"true") => Err(Misuse::SaysAlwaysYes),
-            Some(_) => Ok(Some(Self { host, program })),
+            Some(_) => Ok(Some(Self { host: host.to_vec(), program })),
         }
     }
 
@@ -63,7 +65,10 @@ mod tests {
 
     #[test]
     fn arguments_name_a_checker_or_none() {
-        let checker = |words: &[&str]| Checker::of_arguments(words.iter().map(|word| word.as_bytes().to_vec()));
+        let checker = |words: &[&str]| {
+            let mut words = words.iter().map(|word| word.as_bytes().to_vec());
+            Checker::of_arguments(&words.next().unwrap_or_default(), words)
+        };
         for none in [&[][..], &["mx.test"], &["", "/bin/checker"], &["mx.test", ""], &["/bin/true"]] {
             assert_eq!(checker(none), Ok(None), "{none:?}");
         }

@@ -236,8 +236,7 @@ impl Session<'_> {
     }
 
     /// The lines of EHLO about AUTH: nothing where nothing can be used.
-    pub(super) fn auth_extensions(&self) -> Vec<Vec<u8>> {
-        let Some(checker) = &self.setup.checker else { return Vec::new() };
+    pub(super) fn auth_extensions(&self, checker: &Checker) -> Vec<Vec<u8>> {
         let is_usable =
             |mechanism: &Mechanism| unusable(self.setup, checker, self.credentials.tls, *mechanism).is_none();
         let names: Vec<&str> = Mechanism::ALL.into_iter().filter(is_usable).map(Mechanism::name).collect();

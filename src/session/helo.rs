@@ -35,8 +35,10 @@ impl Session<'_> {
 
     fn extensions(&self) -> Vec<Vec<u8>> {
         let control = &self.setup.control;
-        let mut lines = self.auth_extensions();
-        lines.extend([b"PIPELINING".to_vec(), b"8BITMIME".to_vec()]);
+        let mut lines = vec![b"PIPELINING".to_vec(), b"8BITMIME".to_vec()];
+        if let Some(checker) = &self.setup.checker {
+            lines.splice(0..0, self.auth_extensions(checker));
+        }
         if control.databytes > 0 {
             lines.push(format!("SIZE {}", control.databytes).into_bytes());
         }

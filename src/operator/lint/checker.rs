@@ -14,7 +14,8 @@ use crate::operator::finding::Finding;
 
 /// Asks the checker about a user that nobody has, with the variables that smtpd will have on top of our own.
 pub(super) fn lint_checker(arguments: &[Vec<u8>], directory: &Path, environment: &Environment) -> Vec<Finding> {
-    let checker = match Checker::of_arguments(arguments.iter().cloned()) {
+    let Some((host, programs)) = arguments.split_first() else { return Vec::new() };
+    let checker = match Checker::of_arguments(host, programs.iter().cloned()) {
         Ok(Some(checker)) => checker,
         Ok(None) => return Vec::new(),
         Err(misuse) => return vec![Finding::error("arguments", misuse.to_string())],
