@@ -11,7 +11,7 @@ pub struct Checker {
     pub program: Vec<Vec<u8>>,
 }
 
-/// Arguments that would let everybody in (D58): AUTH is not offered then.
+/// Arguments that would let everybody in (D65): AUTH is not offered then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Misuse {
     /// The first argument is a path, as of those who have no argument for the name of the host.

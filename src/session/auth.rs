@@ -189,7 +189,7 @@ impl Session<'_> {
         turn
     }
 
-    /// The line was longer than any line of an exchange may be (D62), which ends the exchange if there is one.
+    /// The line was longer than any line of an exchange may be (D69), which ends the exchange if there is one.
     pub fn too_long(&mut self) -> Turn {
         let mechanism = self.auth.exchange.take().map(|underway| underway.exchange.mechanism());
         self.failed(reply::AUTH_LINE_TOO_LONG, Status::Malformed, mechanism, b"")
@@ -201,7 +201,7 @@ impl Session<'_> {
         self.auth.exchange.is_some()
     }
 
-    /// D61: who fails too often is sent away, after the reply.
+    /// D68: who fails too often is sent away, after the reply.
     fn failed(&mut self, reply: Reply, status: Status, mechanism: Option<Mechanism>, user: &[u8]) -> Turn {
         self.auth.failures = self.auth.failures.saturating_add(1);
         let turn = Turn::say(reply).log(self.attempt_line(status, mechanism, user));
@@ -273,7 +273,7 @@ impl Turn {
     }
 }
 
-/// The one predicate of EHLO and AUTH (D59). auth-cdb has no passwords, so it cannot judge CRAM-MD5; other checkers have no
+/// The one predicate of EHLO and AUTH (D66). auth-cdb has no passwords, so it cannot judge CRAM-MD5; other checkers have no
 /// verifiers.
 fn unusable(setup: &Setup, checker: &Checker, tls: bool, mechanism: Mechanism) -> Option<Unusable> {
     let environment = &setup.environment;

@@ -136,7 +136,7 @@ pub fn gate(code: u16, lines: &[Vec<u8>], text: &[u8]) -> Reply {
 pub fn going_down(lines: &[Vec<u8>]) -> Reply {
     after_greeting(421, lines, b" Service not available, closing tranmission channel (#4.3.2)")
 }
-/// AUTH has failed too often (D61).
+/// AUTH has failed too often (D68).
 pub const TOO_MANY_FAILURES: Reply = Reply::new(421, "too many authentication failures (#4.7.0)");
 /// The client said nothing for too long.
 pub const TIMEOUT: Reply = Reply::new(451, "Sorry, I reached a timeout reading from client (#4.4.2)");
@@ -170,7 +170,7 @@ pub const AUTH_FAILURE: Reply = Reply::new(454, "temporary authentication failur
 
 // 5yz: never.
 
-/// A line of AUTH that is longer than any may be (D62).
+/// A line of AUTH that is longer than any may be (D69).
 pub const AUTH_LINE_TOO_LONG: Reply = Reply::new(500, "authentication exchange line is too long (#5.5.6)");
 /// The client has cancelled AUTH.
 pub const AUTH_CANCELLED: Reply = Reply::new(501, "auth exchange cancelled (#5.0.0)");
