@@ -14,7 +14,7 @@ use crate::lookup::clients::{Reading, Rejected, Sought};
 use crate::lookup::compiled::Compiled;
 use crate::lookup::sender_line::{Sender, SenderLine};
 use crate::lookup::undecided::Undecided;
-use crate::lookup::{compiled_failed, failed, is_compiled};
+use crate::lookup::{ByUse, compiled_failed, failed, is_compiled};
 use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Using};
 use crate::smtp::path::domain;
 
@@ -30,7 +30,7 @@ pub(super) struct MailFrom<'s> {
     accounts: Accounts<'s>,
     /// The lines of the text that are conditions; read once.
     conditions: Option<Conditions>,
-    last: Option<(Vec<u8>, Result<Answer, LookupFailed>)>,
+    last: Option<(Vec<u8>, ByUse)>,
 }
 
 #[derive(Debug, Default)]
@@ -72,14 +72,12 @@ impl<'s> MailFrom<'s> {
         using: Using,
         world: &mut World<'_>,
     ) -> Result<Answer, LookupFailed> {
-        match &self.last {
-            Some((asked, known)) if asked == sender && (using == Using::Files || *known != Ok(Answer::NeedsDns)) => {
-                return known.clone();
-            }
-            Some(_) | None => {}
-        }
-        let answer = self.search(sender, sought, using, world);
-        self.last = Some((sender.to_vec(), answer.clone()));
+        let last = self.last.take().filter(|(asked, _)| asked == sender);
+        let (asked, mut answers) = last.unwrap_or_else(|| (sender.to_vec(), ByUse::default()));
+        let known = answers.get(using).cloned();
+        let answer = known.unwrap_or_else(|| self.search(sender, sought, using, world));
+        let answer = answers.keep(using, answer);
+        self.last = Some((asked, answers));
         answer
     }
 

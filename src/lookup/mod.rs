@@ -46,7 +46,7 @@ pub struct Lookups<'s> {
     mail_from: Option<MailFrom<'s>>,
     /// The client does not change: read once, decided once.
     relay_clients: Option<Result<Option<Reading>, LookupFailed>>,
-    relay_clients_answer: Option<Result<Answer, LookupFailed>>,
+    relay_clients_answers: ByUse,
     relay_domains: Option<Result<Answer, LookupFailed>>,
     /// The domain that was asked for last.
     relay_mx: Option<(Vec<u8>, Result<Answer, LookupFailed>)>,
@@ -84,7 +84,7 @@ impl<'s> Lookups<'s> {
             hosts: Hosts::new(&setup.control.directory),
             mail_from: None,
             relay_clients: None,
-            relay_clients_answer: None,
+            relay_clients_answers: ByUse::default(),
             relay_domains: None,
             relay_mx: None,
             may_ask_dns: false,
@@ -156,8 +156,7 @@ impl<'s> Lookups<'s> {
     }
 
     fn relay_clients(&mut self, using: Using) -> Result<Answer, LookupFailed> {
-        let settled = self.relay_clients_answer.as_ref();
-        if let Some(known) = settled.filter(|known| using == Using::Files || **known != Ok(Answer::NeedsDns)) {
+        if let Some(known) = self.relay_clients_answers.get(using) {
             return known.clone();
         }
         self.prepare_dns(using);
@@ -174,7 +173,7 @@ impl<'s> Lookups<'s> {
             Ok(None) => Ok(Answer::Absent),
             Err(failed) => Err(failed.clone()),
         };
-        self.relay_clients_answer.insert(answer).clone()
+        self.relay_clients_answers.keep(using, answer)
     }
 
     fn relay_mx(&mut self, domain: &[u8]) -> Result<Answer, LookupFailed> {
@@ -186,6 +185,32 @@ impl<'s> Lookups<'s> {
         let answer = relay_mx::answer(domain, &mut world);
         self.relay_mx = Some((domain.to_vec(), answer.clone()));
         answer
+    }
+}
+
+/// What a list said, by what it was allowed to use: what it said with DNS is no answer to who asks without, else the order
+/// of the rules would be another one the second time.
+#[derive(Debug, Clone, Default)]
+struct ByUse {
+    files: Option<Result<Answer, LookupFailed>>,
+    dns: Option<Result<Answer, LookupFailed>>,
+}
+
+impl ByUse {
+    fn get(&self, using: Using) -> Option<&Result<Answer, LookupFailed>> {
+        match using {
+            Using::Files => self.files.as_ref(),
+            // Where DNS was not needed it makes no difference.
+            Using::Dns => self.dns.as_ref().or(self.files.as_ref().filter(|known| **known != Ok(Answer::NeedsDns))),
+        }
+    }
+
+    fn keep(&mut self, using: Using, answer: Result<Answer, LookupFailed>) -> Result<Answer, LookupFailed> {
+        let place = match using {
+            Using::Files => &mut self.files,
+            Using::Dns => &mut self.dns,
+        };
+        place.insert(answer).clone()
     }
 }
 
