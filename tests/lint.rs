@@ -119,6 +119,16 @@ const LINES: &[(&str, &str, i32, &[&str])] = &[
         2,
         &["error: relaymailfrom:1: `@ours.test&10.0.0.1/8` never matches: the address is not"],
     ),
+    (
+        "badmailfrom",
+        "spam.test\n",
+        2,
+        &["error: badmailfrom:1: `spam.test` never matches an address of that domain: write `@spam.test`"],
+    ),
+    ("badrcptto", "@spam.test\njoe\n*spam.test\nroot@ours.test\n", 0, &[]),
+    ("blackholedrcpt", "joe@ours.test\r\n", 2, &["error: blackholedrcpt:1: ends in CR and never matches"]),
+    ("badmailpatterns", "!*@ours.test\n", 1, &["warning: badmailpatterns: has only exceptions"]),
+    ("badmailfrom.sql", "a:b:c:d:e\n", 1, &["warning: badmailfrom.sql: is there and is not read yet"]),
     ("relaylevel", "opne\n", 2, &["error: relaylevel:1: `opne` is no level"]),
     ("relaylevel", "open\n", 2, &["error: relaylevel:1: `open`: everyone may relay"]),
     ("relaylevel", "none\n", 0, &[]),
@@ -130,6 +140,14 @@ fn lines_of_relaying_are_examined() {
     for (file, text, code, expected) in LINES {
         check(&home(&[(file, text)]), &[], *code, expected);
     }
+}
+
+#[test]
+fn lists_of_expressions_are_examined_as_such() {
+    let files = [("goodrcptto", "^joe@\n[\n"), ("badrcptpatterns", "*\n")];
+    let expected =
+        ["warning: badrcptpatterns: is not read, because QREGEX", "error: goodrcptto:2: `[` is no regular expression"];
+    check(&home(&files), &["--env", "QREGEX=1"], 2, &expected);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod helper;
 pub mod hosts;
 pub mod keyed;
 pub mod list;
+mod listed;
 mod mail_from;
 mod own;
 mod passwd;
@@ -34,6 +35,7 @@ use crate::lookup::clients::{Reading, Sought};
 use crate::lookup::hosts::{Host, Hosts};
 use crate::lookup::keyed::KeyedList;
 use crate::lookup::list::Found;
+use crate::lookup::listed::Listed;
 use crate::lookup::mail_from::MailFrom;
 use crate::lookup::undecided::Undecided;
 use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Question, Using};
@@ -48,6 +50,8 @@ pub struct Lookups<'s> {
     relay_clients: Option<Result<Option<Reading>, LookupFailed>>,
     relay_clients_answers: ByUse,
     relay_domains: Option<Result<Answer, LookupFailed>>,
+    /// The lists of addresses that refuse, drop or except.
+    listed: Listed,
     /// The domain that was asked for last.
     relay_mx: Option<(Vec<u8>, Result<Answer, LookupFailed>)>,
     may_ask_dns: bool,
@@ -86,6 +90,7 @@ impl<'s> Lookups<'s> {
             relay_clients: None,
             relay_clients_answers: ByUse::default(),
             relay_domains: None,
+            listed: Listed::default(),
             relay_mx: None,
             may_ask_dns: false,
             dns: None,
@@ -127,6 +132,7 @@ impl<'s> Lookups<'s> {
                 mail_from.find(sender, sought(setup).as_ref(), using, &mut world)
             }
             Question::RelayMx(domain) => self.relay_mx(domain),
+            Question::Listed(listing, address) => self.listed.find(listing, address, setup),
             Question::OwnAddress(address) => match own::is_own_address(setup, address)? {
                 true => Ok(entry("own address", None)),
                 false => Ok(Answer::No),

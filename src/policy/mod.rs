@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod helo;
+pub mod listing;
 pub mod recipient;
 pub mod relay;
 pub mod sender;
@@ -9,7 +10,8 @@ pub mod verdict;
 
 use crate::client::Client;
 use crate::control::Control;
-use crate::policy::verdict::{Ask, LookupFailed, Reason, Verdict};
+use crate::policy::listing::Listing;
+use crate::policy::verdict::{Answer, Ask, Evidence, LookupFailed, Question, Reason, Verdict};
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::reply::Reply;
 
@@ -71,6 +73,14 @@ fn refused_by(setting: &'static str, reply: Reply) -> Opinion {
     Opinion::Decided(Verdict::Refuse(reply, Reason::Setting(setting)))
 }
 
+/// The entry of a list that is about the address, if there is one.
+fn listed(listing: Listing, address: &[u8], ask: &mut Ask<'_>) -> Result<Option<Evidence>, LookupFailed> {
+    match ask(Question::Listed(listing, address))? {
+        Answer::Yes(evidence) => Ok(Some(evidence)),
+        Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns => Ok(None),
+    }
+}
+
 /// The first rule that decides; else the first lookup that failed; else `otherwise`.
 fn first_to_decide(
     rules: &[Rule],
@@ -106,7 +116,15 @@ pub fn judge_mail(facts: &Facts<'_>, ask: &mut Ask<'_>, witness: Option<&Witness
 pub fn judge_rcpt(facts: &Facts<'_>, ask: &mut Ask<'_>, witness: Option<&Witness<'_>>) -> Verdict {
     let verdict = first_to_decide(recipient::RULES, facts, ask, witness, relay::refusal(facts, Reason::NoRelay));
     match verdict {
-        Verdict::Accept(reason) => first_to_decide(recipient::LIMITS, facts, ask, witness, Verdict::Accept(reason)),
+        Verdict::Accept(reason) => {
+            let limited = first_to_decide(recipient::LIMITS, facts, ask, witness, Verdict::Accept(reason.clone()));
+            match limited {
+                Verdict::Accept(Reason::Blackholed(evidence, _)) => {
+                    Verdict::Accept(Reason::Blackholed(evidence, Box::new(reason)))
+                }
+                Verdict::Accept(_) | Verdict::Refuse(_, _) => limited,
+            }
+        }
         Verdict::Refuse(_, _) => verdict,
     }
 }

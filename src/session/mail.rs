@@ -1,6 +1,8 @@
 //! MAIL: a transaction begins.
 
-use crate::policy::verdict::{Ask, Reason, Verdict};
+use crate::control::Setup;
+use crate::policy::sender::ignored_by_spam_filter;
+use crate::policy::verdict::{Ask, LookupFailed, Reason, Verdict};
 use crate::policy::{Facts, judge_mail};
 use crate::session::{Session, Stage, Transaction, Turn};
 use crate::smtp::parameter::MailParameters;
@@ -34,10 +36,10 @@ impl Session<'_> {
             credentials: &self.credentials,
         };
         match judge_mail(&facts, ask, self.witness) {
-            Verdict::Accept(_) => {
-                self.stage = Stage::Mail(Transaction { sender, parameters, recipients: Vec::new() });
-                Turn::say(reply::OK)
-            }
+            Verdict::Accept(reason) => match without_spam_filter(self.setup, &sender, ask) {
+                Ok(setup) => self.begin(sender, parameters, setup, reason),
+                Err(failed) => Turn::say(failed.reply()).because(b"MAIL".to_vec(), Reason::LookupFailed(failed)),
+            },
             Verdict::Refuse(reply, reason) => {
                 // Quirk: BOUNCEMAIL closes the connection (mail/bouncemail.smtp).
                 let closes = reason.setting() == Some("BOUNCEMAIL");
@@ -47,10 +49,41 @@ impl Session<'_> {
             }
         }
     }
+
+    /// MAIL is accepted.
+    fn begin(
+        &mut self,
+        sender: Vec<u8>,
+        parameters: MailParameters,
+        setup: Option<Box<Setup>>,
+        reason: Reason,
+    ) -> Turn {
+        let blackholed = Some(reason).filter(Reason::is_blackholed);
+        let turn = match &blackholed {
+            Some(reason) => {
+                let line = [b"Blackholed SENDER address: MAIL ".as_slice(), &loggable(&sender)].concat();
+                Turn::say(reply::OK).because(line, reason.clone())
+            }
+            None => Turn::say(reply::OK),
+        };
+        self.stage = Stage::Mail(Transaction { sender, parameters, recipients: Vec::new(), blackholed, setup });
+        turn
+    }
+}
+
+/// The settings of a sender that spamignore has: the queue program must not start the spam filter.
+fn without_spam_filter(setup: &Setup, sender: &[u8], ask: &mut Ask<'_>) -> Result<Option<Box<Setup>>, LookupFailed> {
+    if setup.environment.get(b"SPAMFILTER").is_none() || ignored_by_spam_filter(sender, ask)?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(Setup { environment: setup.environment.without(b"SPAMFILTER"), ..setup.clone() })))
 }
 
 fn refusal_line(sender: &[u8], reason: &Reason, control: &crate::control::Control) -> Vec<u8> {
     let sender = loggable(sender);
+    if let Reason::Listed(_) = reason {
+        return [b"Invalid SENDER address: BAD MAIL from <", sender.as_slice(), b">"].concat();
+    }
     match reason.setting() {
         Some("CUGMAIL") => [b"Invalid CUG SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),
         Some("BOUNCEMAIL") => {

@@ -55,6 +55,10 @@ struct Transaction {
     sender: Vec<u8>,
     parameters: MailParameters,
     recipients: Vec<Recipient>,
+    /// Why all of it is thrown away, if it is.
+    blackholed: Option<Reason>,
+    /// The settings, where they differ for this transaction.
+    setup: Option<Box<Setup>>,
 }
 
 /// A recipient and why it was accepted.

@@ -46,7 +46,7 @@ impl Session<'_> {
                 // RELAYCLIENT's text goes behind every recipient; a list's only behind those that it let in.
                 let variable = suffix_of_variable(&setup.control, setup.client.relay_suffix.as_deref());
                 let stored = [address.as_slice(), variable, reason.suffix()].concat();
-                let line = [accepted_line(&transaction.sender, &stored), known].concat();
+                let line = [accepted_line(&transaction.sender, &stored, &reason), known].concat();
                 let turn = Turn::say(reply::OK).because(line, reason.clone());
                 transaction.recipients.push(Recipient { address: stored, reason });
                 let count = transaction.recipients.len();
@@ -94,9 +94,10 @@ fn field_value(value: &[u8]) -> Vec<u8> {
     value
 }
 
-fn accepted_line(sender: &[u8], recipient: &[u8]) -> Vec<u8> {
+fn accepted_line(sender: &[u8], recipient: &[u8], reason: &Reason) -> Vec<u8> {
     let (sender, recipient) = (loggable(sender), loggable(recipient));
-    [b"Accepted RECIPIENT: MAIL from <", sender.as_slice(), b"> RCPT <", &recipient, b">"].concat()
+    let what: &[u8] = if reason.is_blackholed() { b"Blackholed RECIPIENT address" } else { b"Accepted RECIPIENT" };
+    [what, b": MAIL from <", &sender, b"> RCPT <", &recipient, b">"].concat()
 }
 
 fn refusal_line(sender: &[u8], recipient: &[u8], argument: &[u8], reason: &Reason) -> Vec<u8> {

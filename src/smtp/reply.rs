@@ -186,6 +186,10 @@ pub const PROBE: Reply = Reply::new(550, "we don't relay (#5.7.1)");
 pub const TOO_BIG: Reply = Reply::new(552, "sorry, that message size exceeds my databytes limit (#5.3.4)");
 /// No end of the command line within the limit.
 pub const TOO_LONG: Reply = Reply::new(553, "sorry, the given command is too long! (#5.5.2)");
+/// badmailfrom or badmailpatterns.
+pub const BAD_SENDER: Reply = Reply::new(553, "sorry, your envelope sender has been denied (#5.7.1)");
+/// badrcptto or badrcptpatterns.
+pub const BAD_RECIPIENT: Reply = Reply::new(553, "sorry, your envelope recipient has been denied (#5.7.1)");
 /// A gated command, or BOUNCEMAIL: the text is the operator's.
 pub fn denied(code: u16, text: &[u8]) -> Reply {
     Reply::with(code, &[text])

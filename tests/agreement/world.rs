@@ -71,6 +71,14 @@ pub const LISTS: &[(&str, &[&str])] = &[
     ("morercpthosts", &["more.ex", ".more.ex"]),
     ("relaylevel", &["normal", "none", "open", "closed"]),
     ("relaytext", &["use the other server"]),
+    ("badmailfrom", &["joe@d1.ex", "@d2.ex", "*@*.d4.ex", "!z@q.d4.ex", "*", "["]),
+    ("badmailpatterns", &["*@*.d4.ex", "!*@*", "u@*"]),
+    ("blackholedsender", &["@local.ex", "z@*"]),
+    ("authdomains", &["root@local.ex", "@d1.ex"]),
+    ("badrcptto", &["u@local.ex", "*@far.ex", "@mxdom.ex", "!v@mxdom.ex", "*"]),
+    ("badrcptpatterns", &["u@*", "!u@far.ex", "?"]),
+    ("goodrcptto", &["u@local.ex", "@far.ex", "["]),
+    ("blackholedrcpt", &["u@local.ex", "*@*.ex"]),
 ];
 pub const VARIABLES: &[(&str, &str)] = &[
     ("AUTH_ALL", ""),
@@ -144,7 +152,12 @@ pub fn write_control(directory: &Path, random: &mut Random) {
     fs::write(directory.join("locals"), "local.ex\n").unwrap();
     for (name, lines) in LISTS {
         let rare = ["relaylevel", "relaytext", "relaydomains"].contains(name);
-        let is_absent = if *name == "rcpthosts" { random.one_in(8) } else { random.one_in(if rare { 2 } else { 4 }) };
+        let refuses = ["bad", "black", "auth"].iter().any(|beginning| name.starts_with(beginning));
+        let is_absent = match *name {
+            "rcpthosts" => random.one_in(8),
+            _ if refuses => !random.one_in(6),
+            _ => random.one_in(if rare { 2 } else { 4 }),
+        };
         if is_absent {
             continue;
         }

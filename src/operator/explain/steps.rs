@@ -17,6 +17,7 @@ use crate::operator::explain::words::{answer_in_words, opinion_in_words};
 use crate::operator::situation::Situation;
 use crate::operator::surroundings::Surroundings;
 use crate::policy::Opinion;
+use crate::policy::listing::Listing;
 use crate::policy::verdict::{Answer, LookupFailed, Question, Reason};
 use crate::session::{Session, Then, Turn};
 use crate::smtp::printable::printable;
@@ -247,12 +248,19 @@ impl Heard<'_> {
         let said = answer_in_words(question, answer, self.setup, self.asks_dns);
         match question {
             // No rule asks this, but the reading of an address.
-            Question::OwnAddress(_) => self.add(question.source_name(), said, Some(answer.clone())),
+            // Nor this: it changes nothing of the decision.
+            Question::OwnAddress(_) | Question::Listed(Listing::SpamIgnore, _) => {
+                self.add(question.source_name(), said, Some(answer.clone()));
+            }
             Question::OwnDomain(_)
             | Question::RelayClients(_)
             | Question::RelayDomains
             | Question::RelayMailFrom(_, _)
-            | Question::RelayMx(_) => *self.asked.borrow_mut() = Some((said, answer.clone())),
+            | Question::RelayMx(_)
+            | Question::Listed(_, _) => {
+                let before = self.asked.take().map(|(before, _)| format!("{before}; {}: ", question.source_name()));
+                *self.asked.borrow_mut() = Some((before.unwrap_or_default() + &said, answer.clone()));
+            }
         }
     }
 

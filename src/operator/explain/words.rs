@@ -33,6 +33,7 @@ fn no(question: Question<'_>, setup: &Setup) -> String {
         Question::RelayDomains => format!("no line is about {}", shown(setup.client.shown_name())),
         Question::RelayMailFrom(sender, _) => format!("no line is about {} from {ip}", shown(sender)),
         Question::RelayMx(domain) => format!("no MX host of {} is listed", shown(domain)),
+        Question::Listed(_, address) => format!("no line is about {}", shown(address)),
         Question::OwnAddress(address) => format!("{address} is none"),
     }
 }
@@ -54,6 +55,8 @@ pub(super) fn opinion_in_words(rule: &str, opinion: &Opinion) -> String {
             reason @ (Reason::Fine
             | Reason::OwnDomain(_)
             | Reason::Granted(_)
+            | Reason::Listed(_)
+            | Reason::Blackholed(_, _)
             | Reason::Setting(_)
             | Reason::NoRelay) => match verdict {
                 Verdict::Accept(_) => format!("yes, {reason}"),
@@ -72,6 +75,8 @@ fn silence_in_words(rule: &str) -> Option<&'static str> {
         "BOUNCEMAIL" | "RELAYCLIENT" => "not set",
         "CUGMAIL" => "not set, or without domain",
         "FORCE_TLS" => "not set, or encrypted",
+        // These always ask.
+        "badmailfrom" | "blackholedsender" | "badrcptto" | "blackholedrcpt" => "not asked",
         "relay probe" => "it is none",
         "recipient without domain" => "it has one, or AUTH_ALL is set",
         "rcpthosts" => "AUTH_ALL is set: no domain is local",

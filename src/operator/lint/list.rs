@@ -4,15 +4,20 @@ use std::path::Path;
 
 use crate::control::text::{Entry, entries};
 use crate::lookup::ere::Expression;
+use crate::lookup::wildmat;
 use crate::operator::finding::Finding;
+use crate::policy::listing::Listing;
 use crate::smtp::printable::printable;
 
 /// The findings in a list of that name, with these octets in it.
-pub(super) fn lint_list(path: &Path, name: &str, text: &[u8]) -> Vec<Finding> {
+pub(super) fn lint_list(path: &Path, name: &str, text: &[u8], regular_expressions: bool) -> Vec<Finding> {
+    let is_of_addresses = Listing::ALL.iter().any(|listing| listing.names().file == name);
     let problem_of = |entry: &Entry<'_>| {
         of_any_list(entry).or_else(|| match name {
             "rcpthosts" => of_rcpthosts(entry),
             "relaydomains" => of_relaydomains(entry),
+            _ if is_of_addresses && regular_expressions => of_expressions(entry),
+            _ if is_of_addresses => of_addresses(entry),
             _ => None,
         })
     };
@@ -20,6 +25,21 @@ pub(super) fn lint_list(path: &Path, name: &str, text: &[u8]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = entries(text).filter_map(finding).collect();
     if let Some(first) = entries(text).find(|entry| name == "relaydomains" && problem_of(entry).is_none()) {
         findings.push(Finding::warning(path, unconfirmed(&first)).in_line(first.line));
+    }
+    findings
+}
+
+/// The findings in a list of wildcards.
+pub(super) fn lint_patterns(path: &Path, text: &[u8], regular_expressions: bool) -> Vec<Finding> {
+    if regular_expressions {
+        let advice = "is not read, because QREGEX asks for regular expressions: write them into the list itself";
+        return vec![Finding::warning(path, advice)];
+    }
+    let mut findings: Vec<Finding> = entries(text)
+        .filter_map(|entry| Some(Finding::error(path, of_any_list(&entry)?).in_line(entry.line)))
+        .collect();
+    if entries(text).all(|entry| entry.text.starts_with(b"!")) && entries(text).next().is_some() {
+        findings.push(Finding::warning(path, "has only exceptions, so nothing in it ever matches"));
     }
     findings
 }
@@ -87,10 +107,20 @@ fn of_relaydomains(entry: &Entry<'_>) -> Option<String> {
     }
 }
 
+/// A line of a list of addresses where wildcards are used.
+fn of_addresses(entry: &Entry<'_>) -> Option<String> {
+    let pattern = entry.text.strip_prefix(b"!").unwrap_or(entry.text);
+    // Without an `@` a line is about local names, but what has a dot is meant as a domain.
+    let is_domain = !pattern.contains(&b'@') && pattern.contains(&b'.') && !wildmat::is_pattern(pattern);
+    let domain = shown(entry);
+    let domain = domain.trim_start_matches(['!', '.']);
+    is_domain.then(|| format!("`{}` never matches an address of that domain: write `@{domain}`", shown(entry)))
+}
+
 pub(super) fn of_expressions(entry: &Entry<'_>) -> Option<String> {
     let pattern = entry.text.strip_prefix(b"!").unwrap_or(entry.text);
     let error = Expression::new(pattern).err()?;
-    Some(format!("`{}` is no regular expression: {error}; senders that need it get 451", shown(entry)))
+    Some(format!("`{}` is no regular expression: {error}; whoever needs it gets 451", shown(entry)))
 }
 
 #[cfg(test)]
@@ -106,7 +136,7 @@ mod tests {
             ("locals", b"a\r\n b\n\xe2\x80\x9cc\xe2\x80\x9d\n", &[1, 2, 3]),
         ];
         for (name, text, lines) in table {
-            let findings = lint_list(Path::new(name), name, text);
+            let findings = lint_list(Path::new(name), name, text, false);
             let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
             assert_eq!(errors.filter_map(|finding| finding.line).collect::<Vec<_>>(), *lines, "{findings:?}");
             let unconfirmed = findings.iter().filter(|finding| finding.text.contains("unless tcpserver runs with -p"));

@@ -30,7 +30,11 @@ pub fn session(input: &[u8]) {
     for line in input.0.split(|byte| *byte == b'\n').take(LINES_MAX) {
         let mut asked = Vec::new();
         let turn = session.hear(line, &mut |question| {
-            let answer = answer(answers.byte());
+            let answer = match (question, answer(answers.byte())) {
+                // What refuses or drops by itself would leave nothing to look at.
+                (Question::Listed(_, _), Ok(_)) => Ok(Answer::No),
+                (_, answer) => answer,
+            };
             asked.push((format!("{question:?}"), answer.clone()));
             answer
         });
@@ -138,7 +142,10 @@ impl Witness<'_> {
     /// The recipient as it is stored. Somebody must have said yes to it: the environment, or a list, last of all.
     fn granted(&self, argument: &[u8], asked: &[Asked]) -> Vec<u8> {
         let recipient = address(argument, asked);
-        let asked: Vec<&Asked> = asked.iter().filter(|(question, _)| !question.starts_with("OwnAddress")).collect();
+        let asked: Vec<&Asked> = asked
+            .iter()
+            .filter(|(question, _)| !question.starts_with("OwnAddress") && !question.starts_with("Listed"))
+            .collect();
         let variable = self.setup.client.relay_suffix.as_deref();
         let mut stored = [recipient.as_slice(), variable.unwrap_or_default()].concat();
         match asked.last() {
