@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::control::Setup;
 use crate::errno::words;
 use crate::lookup::address::{AddressList, Match, Syntax};
+use crate::lookup::present::Present;
 use crate::lookup::undecided::Undecided;
 use crate::lookup::{compiled_failed, failed, is_compiled, list_name};
 use crate::policy::listing::{Listing, Names};
@@ -14,6 +15,7 @@ use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed};
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     asked: Vec<(Listing, Named)>,
+    present: Option<Present>,
 }
 
 /// A list by the name that it has here.
@@ -27,6 +29,11 @@ struct Named {
 impl Listed {
     /// Whether a list has the address.
     pub(super) fn find(&mut self, listing: Listing, address: &[u8], setup: &Setup) -> Result<Answer, LookupFailed> {
+        let present = self.present.get_or_insert_with(|| Present::of(&setup.control.directory));
+        let may_be = |names: Names| present.may_have(&list_name(setup, names.variable, names.file));
+        if !may_be(listing.names()) && !listing.patterns().is_some_and(may_be) {
+            return Ok(Answer::Absent);
+        }
         let at = match self.asked.iter().position(|(asked, _)| *asked == listing) {
             Some(at) => at,
             None => {

@@ -18,6 +18,7 @@ mod mail_from;
 mod own;
 mod passwd;
 mod pieces;
+mod present;
 mod recipients;
 mod relay_mx;
 pub mod sender_line;
