@@ -124,7 +124,8 @@ impl Connection<'_> {
         } else if delay > 0 {
             self.wire.pause(patience)?;
         }
-        Ok(self.session.greet(&rfc5322(now_seconds())))
+        let lookups = &mut self.lookups;
+        Ok(self.session.greet(&rfc5322(now_seconds()), &mut |question| lookups.answer(question)))
     }
 
     fn receive(&mut self, delivery: Delivery) -> Result<Turn, Ended> {

@@ -128,6 +128,16 @@ const LINES: &[(&str, &str, i32, &[&str])] = &[
     ("badrcptto", "@spam.test\njoe\n*spam.test\nroot@ours.test\n", 0, &[]),
     ("blackholedrcpt", "joe@ours.test\r\n", 2, &["error: blackholedrcpt:1: ends in CR and never matches"]),
     ("badmailpatterns", "!*@ours.test\n", 1, &["warning: badmailpatterns: has only exceptions"]),
+    (
+        "badip",
+        "192.168.\n10.0.0.0/8\n10.*\n",
+        2,
+        &[
+            "error: badip:1: `192.168.` never matches: write `192.168.*`",
+            "error: badip:2: `10.0.0.0/8` never matches: there are no networks",
+            "warning: badip: is not read here: tcp.smtp or the run script must set BADIPCHECK",
+        ],
+    ),
     ("badmailfrom.sql", "a:b:c:d:e\n", 1, &["warning: badmailfrom.sql: is there and is not read yet"]),
     ("relaylevel", "opne\n", 2, &["error: relaylevel:1: `opne` is no level"]),
     ("relaylevel", "open\n", 2, &["error: relaylevel:1: `open`: everyone may relay"]),
@@ -144,10 +154,13 @@ fn lines_of_relaying_are_examined() {
 
 #[test]
 fn lists_of_expressions_are_examined_as_such() {
-    let files = [("goodrcptto", "^joe@\n[\n"), ("badrcptpatterns", "*\n")];
-    let expected =
-        ["warning: badrcptpatterns: is not read, because QREGEX", "error: goodrcptto:2: `[` is no regular expression"];
-    check(&home(&files), &["--env", "QREGEX=1"], 2, &expected);
+    let files = [("badhost", "\\.dyn\\.\n[\n"), ("goodrcptto", "^joe@\n[\n"), ("badrcptpatterns", "*\n")];
+    let expected = [
+        "error: badhost:2: `[` is no regular expression",
+        "warning: badrcptpatterns: is not read, because QREGEX",
+        "error: goodrcptto:2: `[` is no regular expression",
+    ];
+    check(&home(&files), &["--env", "QREGEX=1", "--env", "BADHOSTCHECK="], 2, &expected);
 }
 
 #[test]

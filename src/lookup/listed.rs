@@ -7,9 +7,9 @@ use crate::errno::words;
 use crate::lookup::address::{AddressList, Match, Syntax};
 use crate::lookup::present::Present;
 use crate::lookup::undecided::Undecided;
-use crate::lookup::{compiled_failed, failed, is_compiled, list_name};
+use crate::lookup::{compiled_failed, entry_of, failed, is_compiled, list_name};
 use crate::policy::listing::{Listing, Names};
-use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed};
+use crate::policy::verdict::{Answer, FileName, LookupFailed};
 
 /// The lists that were asked so far.
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ pub(super) fn answer(
     match found {
         Ok(Match::Absent) => Ok(Answer::Absent),
         Ok(Match::No) => Ok(Answer::No),
-        Ok(Match::Yes { file, line }) => Ok(Answer::Yes(Evidence { file: file.into(), line, suffix: Vec::new() })),
+        Ok(Match::Yes { file, line }) => Ok(entry_of(file.into(), line)),
         Err(Undecided::Compiled { path, error }) => Err(compiled_failed(compiled(), path, error.to_string())),
         Err(Undecided::Unreadable(unreadable)) if is_compiled(&unreadable.path) => {
             Err(compiled_failed(compiled(), unreadable.path, words(&unreadable.error).into_owned()))

@@ -2,6 +2,7 @@
 
 mod accounts;
 pub mod address;
+mod bad_host;
 mod client_list;
 pub mod clients;
 pub mod clients_compiled;
@@ -22,6 +23,7 @@ mod present;
 mod recipients;
 mod relay_mx;
 pub mod sender_line;
+mod shape;
 pub mod undecided;
 pub mod wildmat;
 
@@ -133,6 +135,7 @@ impl<'s> Lookups<'s> {
                 mail_from.find(sender, sought(setup).as_ref(), using, &mut world)
             }
             Question::RelayMx(domain) => self.relay_mx(domain),
+            Question::BadHost => bad_host::answer(setup),
             Question::Listed(listing, address) => self.listed.find(listing, address, setup),
             Question::OwnAddress(address) => match own::is_own_address(setup, address)? {
                 true => Ok(entry("own address", None)),
@@ -246,7 +249,11 @@ fn relay_domains(setup: &Setup) -> Result<Answer, LookupFailed> {
 }
 
 fn entry(file: &'static str, line: Option<u32>) -> Answer {
-    Answer::Yes(Evidence { file: file.into(), line, suffix: Vec::new() })
+    entry_of(file.into(), line)
+}
+
+fn entry_of(file: FileName, line: Option<u32>) -> Answer {
+    Answer::Yes(Evidence { file, line, suffix: Vec::new() })
 }
 
 fn is_compiled(path: &Path) -> bool {

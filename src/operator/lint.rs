@@ -74,6 +74,7 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
         }
     }
     findings.extend(relay::lint_confirmation(directory, environment));
+    findings.extend(list::lint_switched_off(directory, environment));
     if matches!(directory.join("rcpthosts").try_exists(), Ok(false)) {
         let text = "is missing, so every recipient that needs it gets 451: write the domains of this host into it";
         findings.push(Finding::error(directory.join("rcpthosts"), text));
@@ -152,7 +153,7 @@ fn lint_text(
     } else if matches!(setting.form, Form::Lines | Form::Addresses) {
         findings.extend(lint_list(path, setting.file, text, circumstances.regular_expressions));
     } else if setting.form == Form::Patterns {
-        findings.extend(lint_patterns(path, text, circumstances.regular_expressions));
+        findings.extend(lint_patterns(path, setting.file, text, circumstances.regular_expressions));
     } else if has_typographic_quotes(text) {
         findings.push(Finding::warning(path, TYPOGRAPHIC));
     }

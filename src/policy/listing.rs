@@ -3,6 +3,10 @@
 /// A list that is asked about one address. Each may be text, compiled, wildcards or regular expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listing {
+    /// Addresses of clients that are refused.
+    BadIp,
+    /// Names given with HELO that are refused, each behind an `@`.
+    BadHelo,
     /// Senders that are refused.
     BadMailFrom,
     /// Senders whose mail is thrown away.
@@ -30,7 +34,9 @@ pub struct Names {
 
 impl Listing {
     /// All of them.
-    pub const ALL: [Listing; 7] = [
+    pub const ALL: [Listing; 9] = [
+        Listing::BadIp,
+        Listing::BadHelo,
         Listing::BadMailFrom,
         Listing::BlackholedSender,
         Listing::SpamIgnore,
@@ -45,6 +51,8 @@ impl Listing {
     pub fn names(self) -> Names {
         let names = |file, variable| Names { file, variable };
         match self {
+            Listing::BadIp => names("badip", "BADIP"),
+            Listing::BadHelo => names("badhelo", "BADHELO"),
             Listing::BadMailFrom => names("badmailfrom", "BADMAILFROM"),
             Listing::BlackholedSender => names("blackholedsender", "BLACKHOLEDSENDER"),
             Listing::SpamIgnore => names("spamignore", "SPAMIGNORE"),
@@ -63,7 +71,12 @@ impl Listing {
             Listing::BadMailFrom => names("badmailpatterns", "BADMAILPATTERNS"),
             Listing::BadRcptTo => names("badrcptpatterns", "BADRCPTPATTERNS"),
             Listing::GoodRcptTo => names("goodrcptpatterns", "GOODRCPTPATTERNS"),
-            Listing::BlackholedSender | Listing::SpamIgnore | Listing::AuthDomains | Listing::BlackholedRcpt => None,
+            Listing::BadIp
+            | Listing::BadHelo
+            | Listing::BlackholedSender
+            | Listing::SpamIgnore
+            | Listing::AuthDomains
+            | Listing::BlackholedRcpt => None,
         }
     }
 }

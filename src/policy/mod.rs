@@ -9,7 +9,8 @@ pub mod sender;
 pub mod verdict;
 
 use crate::client::Client;
-use crate::control::Control;
+use crate::control::environment::Environment;
+use crate::control::{Control, Setup};
 use crate::policy::listing::Listing;
 use crate::policy::verdict::{Answer, Ask, Evidence, LookupFailed, Question, Reason, Verdict};
 use crate::smtp::parameter::MailParameters;
@@ -22,6 +23,10 @@ pub struct Facts<'a> {
     pub control: &'a Control,
     /// Who is calling.
     pub client: &'a Client,
+    /// The variables, for what is seldom asked.
+    pub environment: &'a Environment,
+    /// The name given with HELO or EHLO, while that is judged; else empty.
+    pub helo: &'a [u8],
     /// The reverse-path; empty is the null sender. Before MAIL it is empty too.
     pub sender: &'a [u8],
     /// The parameters of MAIL.
@@ -32,6 +37,30 @@ pub struct Facts<'a> {
     pub recipients: usize,
     /// What the client has proved in this session.
     pub credentials: &'a Credentials,
+}
+
+impl<'a> Facts<'a> {
+    /// What is known before anything is said.
+    #[must_use]
+    pub fn new(setup: &'a Setup, credentials: &'a Credentials) -> Self {
+        Self {
+            control: &setup.control,
+            client: &setup.client,
+            environment: &setup.environment,
+            helo: b"",
+            sender: b"",
+            parameters: MailParameters::default(),
+            recipient: b"",
+            recipients: 0,
+            credentials,
+        }
+    }
+
+    /// The address of this host that the client has called, as tcpserver tells it.
+    #[must_use]
+    pub fn own_address(&self) -> Option<&'a [u8]> {
+        self.environment.get(b"TCP6LOCALIP").or_else(|| self.environment.get(b"TCPLOCALIP"))
+    }
 }
 
 /// What a client has proved in its session, beyond its address.
@@ -105,6 +134,11 @@ fn first_to_decide(
         }
     }
     failed.map_or(otherwise, Verdict::cannot_tell)
+}
+
+/// May this client call itself so? Rules that refuse; silence is consent, because a name gets nothing.
+pub fn judge_helo(facts: &Facts<'_>, ask: &mut Ask<'_>, witness: Option<&Witness<'_>>) -> Verdict {
+    first_to_decide(helo::RULES, facts, ask, witness, Verdict::Accept(Reason::Fine))
 }
 
 /// May this sender open a transaction? Rules that refuse; silence is consent, because a sender alone gets nothing.

@@ -174,7 +174,9 @@ pub enum Question<'a> {
     RelayMailFrom(&'a [u8], Using),
     /// Is an MX host of this domain in relaymx?
     RelayMx(&'a [u8]),
-    /// Is this sender or recipient in that list?
+    /// Does badhost refuse the client's name?
+    BadHost,
+    /// Is this sender, recipient, address of a client or name in that list?
     Listed(Listing, &'a [u8]),
     /// Is this an address of this host?
     OwnAddress(IpAddr),
@@ -199,6 +201,7 @@ impl Question<'_> {
             Question::RelayDomains => "relaydomains",
             Question::RelayMailFrom(_, _) => "relaymailfrom",
             Question::RelayMx(_) => "relaymx",
+            Question::BadHost => "badhost",
             Question::Listed(listing, _) => listing.names().file,
             Question::OwnAddress(_) => "own addresses",
         }

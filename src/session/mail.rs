@@ -4,7 +4,7 @@ use crate::control::Setup;
 use crate::policy::sender::ignored_by_spam_filter;
 use crate::policy::verdict::{Ask, LookupFailed, Reason, Verdict};
 use crate::policy::{Facts, judge_mail};
-use crate::session::{Session, Stage, Transaction, Turn};
+use crate::session::{Greeted, Session, Stage, Transaction, Turn};
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::path::Path;
 use crate::smtp::printable::loggable;
@@ -17,6 +17,9 @@ impl Session<'_> {
         if let Some(turn) = self.gated() {
             return turn;
         }
+        if matches!(self.helo, Greeted::Badly) {
+            return Turn::say(reply::WANT_HELO);
+        }
         let Ok(path) = Path::parse(argument) else { return Turn::say(reply::BAD_ADDRESS) };
         let Ok(mut parameters) = MailParameters::parse(path.parameters) else {
             return Turn::say(reply::BAD_PARAMETER);
@@ -26,15 +29,7 @@ impl Session<'_> {
             Ok(sender) => sender,
             Err(failed) => return Turn::say(failed.reply()).because(b"MAIL".to_vec(), Reason::LookupFailed(failed)),
         };
-        let facts = Facts {
-            control: &self.setup.control,
-            client: &self.setup.client,
-            sender: &sender,
-            parameters,
-            recipient: b"",
-            recipients: 0,
-            credentials: &self.credentials,
-        };
+        let facts = Facts { sender: &sender, parameters, ..Facts::new(self.setup, &self.credentials) };
         match judge_mail(&facts, ask, self.witness) {
             Verdict::Accept(reason) => match without_spam_filter(self.setup, &sender, ask) {
                 Ok(setup) => self.begin(sender, parameters, setup, reason),

@@ -26,10 +26,21 @@ pub struct Session<'s> {
     setup: &'s Setup,
     gate: Option<Gate>,
     gated_commands: u32,
-    helo: Option<Helo>,
+    helo: Greeted,
     credentials: Credentials,
     witness: Option<&'s Witness<'s>>,
     stage: Stage,
+}
+
+/// How the client has begun. Quirk: HELO is not required, but a refused one has to be mended (mail/mail-after-refused-helo.smtp).
+#[derive(Debug, Clone)]
+enum Greeted {
+    /// Without HELO and EHLO.
+    Silently,
+    /// With one that was refused.
+    Badly,
+    /// With this one.
+    With(Helo),
 }
 
 /// What the client said of itself.
@@ -143,9 +154,8 @@ impl<'s> Session<'s> {
     /// A conversation that has not begun.
     #[must_use]
     pub fn new(setup: &'s Setup) -> Self {
-        let gate = crate::policy::client::closed_gate(&setup.control, &setup.client);
-        let credentials = Credentials::default();
-        Self { setup, gate, gated_commands: 0, helo: None, credentials, witness: None, stage: Stage::Idle }
+        let (credentials, helo) = (Credentials::default(), Greeted::Silently);
+        Self { setup, gate: None, gated_commands: 0, helo, credentials, witness: None, stage: Stage::Idle }
     }
 
     /// The same conversation with a client that has proved these things: what `postern explain` supposes.
@@ -163,8 +173,8 @@ impl<'s> Session<'s> {
     /// The whole protocol: one line from the client, without its line end, and what to do about it.
     pub fn hear(&mut self, line: &[u8], ask: &mut Ask<'_>) -> Turn {
         match Command::parse(line) {
-            Command::Helo(name) => self.helo(name, false),
-            Command::Ehlo(name) => self.helo(name, true),
+            Command::Helo(name) => self.helo(name, false, ask),
+            Command::Ehlo(name) => self.helo(name, true, ask),
             Command::Mail(argument) => self.mail(argument, ask),
             Command::Rcpt(argument) => self.rcpt(argument, ask),
             Command::Data(argument) => self.data(argument),
@@ -185,14 +195,16 @@ impl<'s> Session<'s> {
 
     /// The answer of a closed gate to a command that it holds back, after the penalty.
     fn gated(&mut self) -> Option<Turn> {
-        let gate = self.gate?;
+        let gate = self.gate.as_ref()?;
         let control = &self.setup.control;
         self.gated_commands = self.gated_commands.saturating_add(1);
         let turn = Turn::say(gate.refusal(control, &self.setup.client));
-        let turn = turn.because(gate.log_line().as_bytes().to_vec(), Reason::Setting(gate.setting()));
+        let turn = turn.because(gate.log_line(&self.setup.client), gate.reason());
         let turn = match gate {
             Gate::Shutdown => turn,
-            Gate::OpenRelay | Gate::Paranoid | Gate::NoName => turn.delayed(control.penalty_seconds),
+            Gate::BadIp(_) | Gate::BadHost(_) | Gate::OpenRelay | Gate::Paranoid | Gate::NoName => {
+                turn.delayed(control.penalty_seconds)
+            }
         };
         Some(if self.gated_commands >= GATED_COMMANDS_MAX { turn.close(1) } else { turn })
     }
@@ -205,16 +217,16 @@ impl<'s> Session<'s> {
     /// The name the client gave; without HELO it is the name from DNS, as in the original.
     fn helo_name(&self) -> &[u8] {
         match &self.helo {
-            Some(helo) => &helo.name,
-            None => self.setup.client.shown_name(),
+            Greeted::With(helo) => &helo.name,
+            Greeted::Silently | Greeted::Badly => self.setup.client.shown_name(),
         }
     }
 
     fn protocol(&self, parameters: MailParameters) -> Protocol {
         match &self.helo {
-            Some(helo) if helo.extended && parameters.smtputf8 => Protocol::Utf8Smtp,
-            Some(helo) if helo.extended => Protocol::Esmtp,
-            Some(_) | None => Protocol::Smtp,
+            Greeted::With(helo) if helo.extended && parameters.smtputf8 => Protocol::Utf8Smtp,
+            Greeted::With(helo) if helo.extended => Protocol::Esmtp,
+            Greeted::With(_) | Greeted::Silently | Greeted::Badly => Protocol::Smtp,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::policy::relay::suffix_of_variable;
 use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Verdict};
 use crate::policy::{Facts, judge_rcpt};
-use crate::session::{Recipient, Session, Stage, Turn};
+use crate::session::{Greeted, Recipient, Session, Stage, Turn};
 use crate::smtp::parameter::check_rcpt_parameters;
 use crate::smtp::path::{Path, domain, ip4_literal};
 use crate::smtp::printable::loggable;
@@ -33,13 +33,11 @@ impl Session<'_> {
         let Self { setup, stage, credentials, witness, .. } = self;
         let Stage::Mail(transaction) = stage else { return Turn::say(reply::WANT_MAIL) };
         let facts = Facts {
-            control: &setup.control,
-            client: &setup.client,
             sender: &transaction.sender,
             parameters: transaction.parameters,
             recipient: &address,
             recipients: transaction.recipients.len(),
-            credentials,
+            ..Facts::new(setup, credentials)
         };
         match judge_rcpt(&facts, ask, *witness) {
             Verdict::Accept(reason) => {
@@ -63,7 +61,10 @@ impl Session<'_> {
     /// What the log tells of the client behind a decision about a recipient, so that the decision can be made again (D50).
     fn known_of_client(&self) -> Vec<u8> {
         let client = &self.setup.client;
-        let helo = self.helo.as_ref().map(|helo| helo.name.as_slice());
+        let helo = match &self.helo {
+            Greeted::With(helo) => Some(helo.name.as_slice()),
+            Greeted::Silently | Greeted::Badly => None,
+        };
         let fields = [(" name=", client.name.as_deref()), (" helo=", helo), (" class=", client.class.as_deref())];
         let told = fields.into_iter().filter_map(|(field, value)| {
             let value = value.filter(|value| !value.is_empty())?;

@@ -172,6 +172,13 @@ fn against_list(
     overlay: &Overlay,
 ) -> Vec<Candidate> {
     let file: &str = &evidence.file;
+    // Clients and HELO names have no list of good ones; their lists are said otherwise, too.
+    if !command.starts_with("MAIL ") && !command.starts_with("RCPT ") {
+        return match evidence.line {
+            Some(line) => vec![Candidate::remove(file, line, overlay)],
+            None => vec![Candidate::file(file, Edit::Delete, format!("there were no file {file}"))],
+        };
+    }
     let is_sender = command.starts_with("MAIL ");
     let address = if is_sender { situation.sender.as_slice() } else { recipient };
     let address = String::from_utf8_lossy(address);

@@ -212,8 +212,17 @@ pub fn play(setup: &Setup, situation: &Situation, dns: &mut Option<Dns>) -> Expl
     let mut session = Session::new(setup).supposing(situation.credentials.clone()).witnessed_by(&witness);
     let mut lookups = Lookups::with_dns(setup, dns.take());
     let date = rfc5322(situation.at_seconds.unwrap_or_else(now_seconds));
-    let greeting = session.greet(&date);
-    let mut steps = vec![step("connect", greeting, Vec::new(), Vec::new())];
+    let mut asked = |question: Question<'_>| {
+        let answer = lookups.answer(question);
+        heard.answer(question, &answer);
+        answer
+    };
+    let greeting = session.greet(&date, &mut asked);
+    let mut steps = vec![step("connect", greeting, heard.consulted.take(), lookups.take_notes())];
+    if steps.last().is_some_and(|step| step.closes) {
+        *dns = lookups.into_dns();
+        return Explanation { steps };
+    }
     let ehlo = [b"EHLO ", situation.helo().as_slice()].concat();
     let mail = [b"MAIL FROM:<", situation.sender.as_slice(), b">"].concat();
     let rcpt = situation.recipients.iter().map(|recipient| [b"RCPT TO:<", recipient.as_slice(), b">"].concat());
@@ -257,6 +266,7 @@ impl Heard<'_> {
             | Question::RelayDomains
             | Question::RelayMailFrom(_, _)
             | Question::RelayMx(_)
+            | Question::BadHost
             | Question::Listed(_, _) => {
                 let before = self.asked.take().map(|(before, _)| format!("{before}; {}: ", question.source_name()));
                 *self.asked.borrow_mut() = Some((before.unwrap_or_default() + &said, answer.clone()));

@@ -33,6 +33,7 @@ fn no(question: Question<'_>, setup: &Setup) -> String {
         Question::RelayDomains => format!("no line is about {}", shown(setup.client.shown_name())),
         Question::RelayMailFrom(sender, _) => format!("no line is about {} from {ip}", shown(sender)),
         Question::RelayMx(domain) => format!("no MX host of {} is listed", shown(domain)),
+        Question::BadHost => format!("no line speaks against {}", shown(setup.client.shown_name())),
         Question::Listed(_, address) => format!("no line is about {}", shown(address)),
         Question::OwnAddress(address) => format!("{address} is none"),
     }
@@ -73,6 +74,9 @@ fn silence_in_words(rule: &str) -> Option<&'static str> {
         "databytes" | "maxrecipients" => "not exceeded",
         "REQUIREAUTH" => "not set, or authenticated",
         "BOUNCEMAIL" | "RELAYCLIENT" => "not set",
+        "ENFORCE_FQDN_HELO" => "not set, or the name has a dot, or the client may relay",
+        "this host's name" => "not claimed, or neither BADHELO nor BADHELOCHECK is set",
+        "badhelo" => "neither BADHELO nor BADHELOCHECK is set",
         "CUGMAIL" => "not set, or without domain",
         "FORCE_TLS" => "not set, or encrypted",
         // These always ask.
@@ -94,11 +98,11 @@ fn silence_in_words(rule: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{recipient, sender};
+    use crate::policy::{helo, recipient, sender};
 
     #[test]
     fn the_silence_of_every_rule_has_a_meaning() {
-        let rules = [sender::RULES, recipient::RULES, recipient::LIMITS];
+        let rules = [helo::RULES, sender::RULES, recipient::RULES, recipient::LIMITS];
         let speechless: Vec<&str> = rules
             .iter()
             .flat_map(|rules| rules.iter())

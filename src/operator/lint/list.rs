@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::control::environment::Environment;
 use crate::control::text::{Entry, entries};
 use crate::lookup::ere::Expression;
 use crate::lookup::wildmat;
@@ -17,6 +18,7 @@ pub(super) fn lint_list(path: &Path, name: &str, text: &[u8], regular_expression
             "rcpthosts" => of_rcpthosts(entry),
             "relaydomains" => of_relaydomains(entry),
             _ if is_of_addresses && regular_expressions => of_expressions(entry),
+            "badip" => of_badip(entry),
             _ if is_of_addresses => of_addresses(entry),
             _ => None,
         })
@@ -30,18 +32,36 @@ pub(super) fn lint_list(path: &Path, name: &str, text: &[u8], regular_expression
 }
 
 /// The findings in a list of wildcards.
-pub(super) fn lint_patterns(path: &Path, text: &[u8], regular_expressions: bool) -> Vec<Finding> {
-    if regular_expressions {
+pub(super) fn lint_patterns(path: &Path, name: &str, text: &[u8], regular_expressions: bool) -> Vec<Finding> {
+    // In badhost a line with `!` is no exception, and expressions are read too.
+    let is_of_hosts = name == "badhost";
+    if regular_expressions && !is_of_hosts {
         let advice = "is not read, because QREGEX asks for regular expressions: write them into the list itself";
         return vec![Finding::warning(path, advice)];
     }
-    let mut findings: Vec<Finding> = entries(text)
-        .filter_map(|entry| Some(Finding::error(path, of_any_list(&entry)?).in_line(entry.line)))
-        .collect();
-    if entries(text).all(|entry| entry.text.starts_with(b"!")) && entries(text).next().is_some() {
+    let problem_of =
+        |entry: &Entry<'_>| of_any_list(entry).or_else(|| of_expressions(entry).filter(|_| regular_expressions));
+    let mut findings: Vec<Finding> =
+        entries(text).filter_map(|entry| Some(Finding::error(path, problem_of(&entry)?).in_line(entry.line))).collect();
+    if !is_of_hosts && entries(text).all(|entry| entry.text.starts_with(b"!")) && entries(text).next().is_some() {
         findings.push(Finding::warning(path, "has only exceptions, so nothing in it ever matches"));
     }
     findings
+}
+
+/// The lists that are read only where a variable asks for them, and are there in vain.
+pub(super) fn lint_switched_off(directory: &Path, environment: &Environment) -> Vec<Finding> {
+    let switches = [("badip", "BADIP"), ("badhost", "BADHOST"), ("badhelo", "BADHELO")];
+    let is_off = |variable: &str| {
+        [variable.to_owned(), format!("{variable}CHECK")].iter().all(|name| environment.get(name.as_bytes()).is_none())
+    };
+    let there = |(list, variable): (&str, &str)| {
+        let path = directory.join(list);
+        (is_off(variable) && path.exists()).then(|| {
+            Finding::warning(path, format!("is not read here: tcp.smtp or the run script must set {variable}CHECK"))
+        })
+    };
+    switches.into_iter().filter_map(there).collect()
 }
 
 /// A byte order mark belongs to the first entry.
@@ -105,6 +125,18 @@ fn of_relaydomains(entry: &Entry<'_>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// A line of badip where wildcards are used.
+fn of_badip(entry: &Entry<'_>) -> Option<String> {
+    let address = shown(entry);
+    let begins = address.strip_suffix('.').filter(|rest| rest.contains(|octet: char| octet.is_ascii_digit()));
+    if let Some(begins) = begins {
+        return Some(format!("`{address}` never matches: write `{begins}.*`"));
+    }
+    address.contains('/').then(|| {
+        format!("`{address}` never matches: there are no networks here; deny them in tcp.smtp, or write wildcards")
+    })
 }
 
 /// A line of a list of addresses where wildcards are used.
