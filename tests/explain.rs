@@ -56,6 +56,7 @@ fn every_source_says_in_order_why_it_did_not_grant() {
         "CUGMAIL: not set, or without domain",
         "relay probe: it is none",
         "badrcptto: no such file",
+        "accesslist: no such file",
         "recipient without domain: it has one, or AUTH_ALL is set",
         "rcpthosts: no line is about far.ex",
         "AUTH: not authenticated",

@@ -138,6 +138,16 @@ const LINES: &[(&str, &str, i32, &[&str])] = &[
             "warning: badip: is not read here: tcp.smtp or the run script must set BADIPCHECK",
         ],
     ),
+    (
+        "hostaccess",
+        "a.test:10.\nb.test 10.\nc.test:10.0.0.1/8\n*:*\n<>:1?.2-.*.4\n",
+        2,
+        &[
+            "error: hostaccess:2: `b.test 10.` says nothing",
+            "error: hostaccess:3: `c.test:10.0.0.1/8` cannot be read: ",
+        ],
+    ),
+    ("accesslist", "rcpt:a@b:c@d\nto:a@b:c@d\n", 2, &["error: accesslist:2: `to:a@b:c@d` says nothing"]),
     ("badmailfrom.sql", "a:b:c:d:e\n", 1, &["warning: badmailfrom.sql: is there and is not read yet"]),
     ("relaylevel", "opne\n", 2, &["error: relaylevel:1: `opne` is no level"]),
     ("relaylevel", "open\n", 2, &["error: relaylevel:1: `open`: everyone may relay"]),

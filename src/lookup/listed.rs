@@ -27,10 +27,15 @@ struct Named {
 }
 
 impl Listed {
+    /// Whether there may be a list, whatever a variable calls it.
+    pub(super) fn may_have(&mut self, variable: &str, file: &'static str, setup: &Setup) -> bool {
+        let present = self.present.get_or_insert_with(|| Present::of(&setup.control.directory));
+        present.may_have(&list_name(setup, variable, file))
+    }
+
     /// Whether a list has the address.
     pub(super) fn find(&mut self, listing: Listing, address: &[u8], setup: &Setup) -> Result<Answer, LookupFailed> {
-        let present = self.present.get_or_insert_with(|| Present::of(&setup.control.directory));
-        let may_be = |names: Names| present.may_have(&list_name(setup, names.variable, names.file));
+        let mut may_be = |names: Names| self.may_have(names.variable, names.file, setup);
         if !may_be(listing.names()) && !listing.patterns().is_some_and(may_be) {
             return Ok(Answer::Absent);
         }

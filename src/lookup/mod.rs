@@ -1,5 +1,6 @@
 //! Answers policy's questions: lists and compiled lists of the control directory, DNS.
 
+pub mod access_list;
 mod accounts;
 pub mod address;
 mod bad_host;
@@ -11,6 +12,7 @@ mod compiled;
 pub mod ere;
 mod ere_set;
 mod helper;
+pub mod host_access;
 pub mod hosts;
 pub mod keyed;
 pub mod list;
@@ -135,6 +137,15 @@ impl<'s> Lookups<'s> {
                 mail_from.find(sender, sought(setup).as_ref(), using, &mut world)
             }
             Question::RelayMx(domain) => self.relay_mx(domain),
+            Question::HostAccess(sender) => match self.listed.may_have("HOSTACCESS", "hostaccess", setup) {
+                true => host_access::answer(sender, setup),
+                false => Ok(Answer::Absent),
+            },
+            Question::AccessList { sender, recipient } => match self.listed.may_have("ACCESSLIST", "accesslist", setup)
+            {
+                true => access_list::answer(sender, recipient, setup),
+                false => Ok(Answer::Absent),
+            },
             Question::BadHost => bad_host::answer(setup),
             Question::Listed(listing, address) => self.listed.find(listing, address, setup),
             Question::OwnAddress(address) => match own::is_own_address(setup, address)? {

@@ -27,4 +27,9 @@ impl Shaped {
             Some(subject) => Ok(Expression::new(pattern)?.is_match(subject)),
         }
     }
+
+    /// Whether the text is this one.
+    pub(super) fn is(&self, text: &[u8]) -> bool {
+        self.lower.eq_ignore_ascii_case(text)
+    }
 }

@@ -3,8 +3,8 @@
 use crate::client::Client;
 use crate::control::Control;
 use crate::policy::listing::Listing;
-use crate::policy::verdict::{Answer, Ask, Evidence, LookupFailed, Question, Reason};
-use crate::policy::{Facts, Opinion, Witness};
+use crate::policy::verdict::{Ask, Evidence, LookupFailed, Question, Reason};
+use crate::policy::{Facts, Opinion, Witness, found};
 use crate::smtp::printable::loggable;
 use crate::smtp::reply::{self, Reply};
 
@@ -65,14 +65,11 @@ fn asked(
     ask: &mut Ask<'_>,
     witness: Option<&Witness<'_>>,
 ) -> Result<Option<Evidence>, LookupFailed> {
-    let answer = ask(question);
+    let found = found(question, ask);
     if let Some(witness) = witness {
         witness(question.source_name(), &Opinion::Silent);
     }
-    match answer? {
-        Answer::Yes(evidence) => Ok(Some(evidence)),
-        Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns => Ok(None),
-    }
+    found
 }
 
 impl Gate {

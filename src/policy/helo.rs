@@ -1,8 +1,8 @@
 //! The rules about the name a client gives, in order: what refuses it. D16: asked at HELO and EHLO only.
 
 use crate::policy::listing::Listing;
-use crate::policy::verdict::{Ask, Reason, Verdict};
-use crate::policy::{Facts, Opinion, Rule, listed, refused_by};
+use crate::policy::verdict::Ask;
+use crate::policy::{Facts, Opinion, Rule, listed, refused_by, refused_if};
 use crate::smtp::reply;
 
 /// The first that speaks decides; silence is consent.
@@ -41,9 +41,5 @@ fn bad_name(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
     if !are_checked(facts) {
         return Opinion::Silent;
     }
-    match listed(Listing::BadHelo, &[b"@", facts.helo].concat(), ask) {
-        Ok(Some(evidence)) => Opinion::Decided(Verdict::Refuse(reply::BAD_HELO, Reason::Listed(evidence))),
-        Ok(None) => Opinion::Silent,
-        Err(failed) => Opinion::Decided(Verdict::cannot_tell(failed)),
-    }
+    refused_if(listed(Listing::BadHelo, &[b"@", facts.helo].concat(), ask), reply::BAD_HELO)
 }

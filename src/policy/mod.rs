@@ -104,9 +104,23 @@ fn refused_by(setting: &'static str, reply: Reply) -> Opinion {
 
 /// The entry of a list that is about the address, if there is one.
 fn listed(listing: Listing, address: &[u8], ask: &mut Ask<'_>) -> Result<Option<Evidence>, LookupFailed> {
-    match ask(Question::Listed(listing, address))? {
+    found(Question::Listed(listing, address), ask)
+}
+
+/// The entry that a list answers with, if there is one.
+fn found(question: Question<'_>, ask: &mut Ask<'_>) -> Result<Option<Evidence>, LookupFailed> {
+    match ask(question)? {
         Answer::Yes(evidence) => Ok(Some(evidence)),
         Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns => Ok(None),
+    }
+}
+
+/// A refusal if a list has an entry for it, in these words.
+fn refused_if(found: Result<Option<Evidence>, LookupFailed>, reply: Reply) -> Opinion {
+    match found {
+        Ok(Some(evidence)) => Opinion::Decided(Verdict::Refuse(reply, Reason::Listed(evidence))),
+        Ok(None) => Opinion::Silent,
+        Err(failed) => Opinion::Decided(Verdict::cannot_tell(failed)),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::policy::listing::Listing;
 use crate::policy::sender::own_domain_only;
 use crate::policy::verdict::{Answer, Ask, Evidence, LookupFailed, Question, Reason, Verdict};
-use crate::policy::{Facts, Opinion, Rule, listed, refused_by, relay};
+use crate::policy::{Facts, Opinion, Rule, found, listed, refused_by, refused_if, relay};
 use crate::smtp::path::domain;
 use crate::smtp::reply;
 
@@ -12,6 +12,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "CUGMAIL", judge: closed_user_group },
     Rule { name: "relay probe", judge: probe },
     Rule { name: "badrcptto", judge: bad_recipient },
+    Rule { name: "accesslist", judge: access_list },
     Rule { name: "recipient without domain", judge: no_domain },
     Rule { name: "rcpthosts", judge: own_domain },
     Rule { name: "AUTH", judge: relay::authenticated },
@@ -50,11 +51,13 @@ fn probe(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
 
 /// badrcptto, but for goodrcptto: that is asked only where it matters, so that what is wrong with it matters only there.
 fn bad_recipient(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
-    match unless_good(Listing::BadRcptTo, facts, ask) {
-        Ok(Some(evidence)) => Opinion::Decided(Verdict::Refuse(reply::BAD_RECIPIENT, Reason::Listed(evidence))),
-        Ok(None) => Opinion::Silent,
-        Err(failed) => Opinion::Decided(Verdict::cannot_tell(failed)),
-    }
+    refused_if(unless_good(Listing::BadRcptTo, facts, ask), reply::BAD_RECIPIENT)
+}
+
+/// accesslist: who may write to whom. goodrcptto makes no difference to it.
+fn access_list(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    let question = Question::AccessList { sender: facts.sender, recipient: facts.recipient };
+    refused_if(found(question, ask), reply::ACCESS_DENIED)
 }
 
 /// The entry of a list that is about the recipient, unless goodrcptto has it too.

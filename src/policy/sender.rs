@@ -2,13 +2,14 @@
 
 use crate::policy::listing::Listing;
 use crate::policy::verdict::{Answer, Ask, Evidence, LookupFailed, Question, Reason, Verdict};
-use crate::policy::{Facts, Opinion, Rule, listed, refused_by};
+use crate::policy::{Facts, Opinion, Rule, found, listed, refused_by, refused_if};
 use crate::smtp::path::domain;
 use crate::smtp::reply;
 
 /// The order of the original; the first that speaks decides.
 pub const RULES: &[Rule] = &[
     Rule { name: "databytes", judge: announced_size },
+    Rule { name: "hostaccess", judge: host_access },
     Rule { name: "REQUIREAUTH", judge: authentication_required },
     Rule { name: "badmailfrom", judge: bad_sender },
     Rule { name: "BOUNCEMAIL", judge: bounce_mail },
@@ -26,17 +27,18 @@ fn announced_size(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
     Opinion::Silent
 }
 
+/// hostaccess: a domain's mail comes from its own addresses only.
+fn host_access(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    refused_if(found(Question::HostAccess(facts.sender), ask), reply::BAD_HOST_OF_SENDER)
+}
+
 fn authentication_required(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
     let missing = facts.control.require_auth && facts.credentials.user.is_none();
     if missing { refused_by("REQUIREAUTH", reply::WANT_AUTH) } else { Opinion::Silent }
 }
 
 fn bad_sender(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
-    match listed(Listing::BadMailFrom, facts.sender, ask) {
-        Ok(Some(evidence)) => Opinion::Decided(Verdict::Refuse(reply::BAD_SENDER, Reason::Listed(evidence))),
-        Ok(None) => Opinion::Silent,
-        Err(failed) => Opinion::Decided(Verdict::cannot_tell(failed)),
-    }
+    refused_if(listed(Listing::BadMailFrom, facts.sender, ask), reply::BAD_SENDER)
 }
 
 fn bounce_mail(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {

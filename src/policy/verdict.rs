@@ -174,6 +174,15 @@ pub enum Question<'a> {
     RelayMailFrom(&'a [u8], Using),
     /// Is an MX host of this domain in relaymx?
     RelayMx(&'a [u8]),
+    /// Does hostaccess refuse this sender from this client?
+    HostAccess(&'a [u8]),
+    /// Does accesslist refuse this sender to this recipient?
+    AccessList {
+        /// The reverse-path.
+        sender: &'a [u8],
+        /// The forward-path.
+        recipient: &'a [u8],
+    },
     /// Does badhost refuse the client's name?
     BadHost,
     /// Is this sender, recipient, address of a client or name in that list?
@@ -201,6 +210,8 @@ impl Question<'_> {
             Question::RelayDomains => "relaydomains",
             Question::RelayMailFrom(_, _) => "relaymailfrom",
             Question::RelayMx(_) => "relaymx",
+            Question::HostAccess(_) => "hostaccess",
+            Question::AccessList { .. } => "accesslist",
             Question::BadHost => "badhost",
             Question::Listed(listing, _) => listing.names().file,
             Question::OwnAddress(_) => "own addresses",

@@ -1,6 +1,6 @@
 //! MAIL: a transaction begins.
 
-use crate::control::Setup;
+use crate::control::{Control, Setup};
 use crate::policy::sender::ignored_by_spam_filter;
 use crate::policy::verdict::{Ask, LookupFailed, Reason, Verdict};
 use crate::policy::{Facts, judge_mail};
@@ -8,7 +8,7 @@ use crate::session::{Greeted, Session, Stage, Transaction, Turn};
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::path::Path;
 use crate::smtp::printable::loggable;
-use crate::smtp::reply;
+use crate::smtp::reply::{self, Reply};
 
 impl Session<'_> {
     /// D01: whatever MAIL says, the transaction before it is over.
@@ -38,7 +38,7 @@ impl Session<'_> {
             Verdict::Refuse(reply, reason) => {
                 // Quirk: BOUNCEMAIL closes the connection (mail/bouncemail.smtp).
                 let closes = reason.setting() == Some("BOUNCEMAIL");
-                let line = refusal_line(&sender, &reason, &self.setup.control);
+                let line = refusal_line(&sender, &reply, &reason, &self.setup.control);
                 let turn = Turn::say(reply).because(line, reason);
                 if closes { turn.close(1) } else { turn }
             }
@@ -74,10 +74,16 @@ fn without_spam_filter(setup: &Setup, sender: &[u8], ask: &mut Ask<'_>) -> Resul
     Ok(Some(Box::new(Setup { environment: setup.environment.without(b"SPAMFILTER"), ..setup.clone() })))
 }
 
-fn refusal_line(sender: &[u8], reason: &Reason, control: &crate::control::Control) -> Vec<u8> {
+fn refusal_line(sender: &[u8], reply: &Reply, reason: &Reason, control: &Control) -> Vec<u8> {
     let sender = loggable(sender);
     if let Reason::Listed(_) = reason {
-        return [b"Invalid SENDER address: BAD MAIL from <", sender.as_slice(), b">"].concat();
+        let is_of_host = *reply == reply::BAD_HOST_OF_SENDER;
+        let what: &[u8] = if is_of_host {
+            b"Invalid SENDER host IP address: MAIL from <"
+        } else {
+            b"Invalid SENDER address: BAD MAIL from <"
+        };
+        return [what, sender.as_slice(), b">"].concat();
     }
     match reason.setting() {
         Some("CUGMAIL") => [b"Invalid CUG SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),

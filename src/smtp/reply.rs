@@ -192,6 +192,10 @@ pub const TOO_BIG: Reply = Reply::new(552, "sorry, that message size exceeds my 
 pub const TOO_LONG: Reply = Reply::new(553, "sorry, the given command is too long! (#5.5.2)");
 /// badhelo.
 pub const BAD_HELO: Reply = Reply::new(553, "sorry, your HELO/EHLO greeting is in my badhelo list (#5.7.1)");
+/// hostaccess.
+pub const BAD_HOST_OF_SENDER: Reply = Reply::new(553, "sorry, your host has been denied (#5.7.1)");
+/// accesslist.
+pub const ACCESS_DENIED: Reply = Reply::new(553, "sorry, sites access list denies transaction (#5.7.1)");
 /// badmailfrom or badmailpatterns.
 pub const BAD_SENDER: Reply = Reply::new(553, "sorry, your envelope sender has been denied (#5.7.1)");
 /// badrcptto or badrcptpatterns.

@@ -78,6 +78,8 @@ pub const LISTS: &[(&str, &[&str])] = &[
     ("badrcptto", &["u@local.ex", "*@far.ex", "@mxdom.ex", "!v@mxdom.ex", "*"]),
     ("badrcptpatterns", &["u@*", "!u@far.ex", "?"]),
     ("goodrcptto", &["u@local.ex", "@far.ex", "["]),
+    ("hostaccess", &["d1.ex:192.0.2.", "*:10.1.2.3", "<>:*", "d2.ex:2001:db8::/32", "local.ex:1.2.3.4/8", "nonsense"]),
+    ("accesslist", &["rcpt:joe@d1.ex:u@far.ex", "from:*@D2.ex:*@local.ex", "rcpt:[:u@local.ex", "from:*:u@*", "x"]),
     ("blackholedrcpt", &["u@local.ex", "*@*.ex"]),
 ];
 pub const VARIABLES: &[(&str, &str)] = &[
@@ -152,7 +154,7 @@ pub fn write_control(directory: &Path, random: &mut Random) {
     fs::write(directory.join("locals"), "local.ex\n").unwrap();
     for (name, lines) in LISTS {
         let rare = ["relaylevel", "relaytext", "relaydomains"].contains(name);
-        let refuses = ["bad", "black", "auth"].iter().any(|beginning| name.starts_with(beginning));
+        let refuses = ["bad", "black", "auth", "host", "access"].iter().any(|beginning| name.starts_with(beginning));
         let is_absent = match *name {
             "rcpthosts" => random.one_in(8),
             _ if refuses => !random.one_in(6),

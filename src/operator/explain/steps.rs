@@ -266,6 +266,8 @@ impl Heard<'_> {
             | Question::RelayDomains
             | Question::RelayMailFrom(_, _)
             | Question::RelayMx(_)
+            | Question::HostAccess(_)
+            | Question::AccessList { .. }
             | Question::BadHost
             | Question::Listed(_, _) => {
                 let before = self.asked.take().map(|(before, _)| format!("{before}; {}: ", question.source_name()));

@@ -33,6 +33,8 @@ fn no(question: Question<'_>, setup: &Setup) -> String {
         Question::RelayDomains => format!("no line is about {}", shown(setup.client.shown_name())),
         Question::RelayMailFrom(sender, _) => format!("no line is about {} from {ip}", shown(sender)),
         Question::RelayMx(domain) => format!("no MX host of {} is listed", shown(domain)),
+        Question::HostAccess(sender) => format!("no line keeps {} from {ip} out", shown(sender)),
+        Question::AccessList { recipient, .. } => format!("no line keeps the sender from {}", shown(recipient)),
         Question::BadHost => format!("no line speaks against {}", shown(setup.client.shown_name())),
         Question::Listed(_, address) => format!("no line is about {}", shown(address)),
         Question::OwnAddress(address) => format!("{address} is none"),
@@ -80,7 +82,9 @@ fn silence_in_words(rule: &str) -> Option<&'static str> {
         "CUGMAIL" => "not set, or without domain",
         "FORCE_TLS" => "not set, or encrypted",
         // These always ask.
-        "badmailfrom" | "blackholedsender" | "badrcptto" | "blackholedrcpt" => "not asked",
+        "hostaccess" | "badmailfrom" | "blackholedsender" | "badrcptto" | "accesslist" | "blackholedrcpt" => {
+            "not asked"
+        }
         "relay probe" => "it is none",
         "recipient without domain" => "it has one, or AUTH_ALL is set",
         "rcpthosts" => "AUTH_ALL is set: no domain is local",

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use crate::client::Client;
 use crate::control::environment::Environment;
 use crate::control::text::{Entry, entries};
+use crate::lookup::access_list::Access;
 use crate::lookup::ere::Expression;
+use crate::lookup::host_access::{self, Address};
 use crate::lookup::wildmat;
 use crate::operator::finding::Finding;
 use crate::policy::listing::Listing;
@@ -19,6 +22,8 @@ pub(super) fn lint_list(path: &Path, name: &str, text: &[u8], regular_expression
             "relaydomains" => of_relaydomains(entry),
             _ if is_of_addresses && regular_expressions => of_expressions(entry),
             "badip" => of_badip(entry),
+            "hostaccess" => of_hostaccess(entry),
+            "accesslist" => of_accesslist(entry, regular_expressions),
             _ if is_of_addresses => of_addresses(entry),
             _ => None,
         })
@@ -125,6 +130,28 @@ fn of_relaydomains(entry: &Entry<'_>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn of_hostaccess(entry: &Entry<'_>) -> Option<String> {
+    let Some((_, addresses)) = host_access::parts(entry.text) else {
+        return Some(format!("`{}` says nothing: write `domain:addresses`", shown(entry)));
+    };
+    match host_access::address(addresses, &Client::default()) {
+        Address::Malformed(error) => {
+            Some(format!("`{}` cannot be read: {error}; mail of that domain gets 451", shown(entry)))
+        }
+        Address::Any | Address::Named | Address::Other => None,
+    }
+}
+
+fn of_accesslist(entry: &Entry<'_>, regular_expressions: bool) -> Option<String> {
+    let Some(Access { sender, recipient, .. }) = Access::parse(entry.text) else {
+        let form = "write `rcpt:sender:recipient` or `from:sender:recipient`";
+        return Some(format!("`{}` says nothing: {form}", shown(entry)));
+    };
+    let bad = [sender, recipient].into_iter().find_map(|pattern| Expression::new(pattern).err());
+    let error = bad.filter(|_| regular_expressions)?;
+    Some(format!("`{}` has no regular expression: {error}; whoever needs it gets 451", shown(entry)))
 }
 
 /// A line of badip where wildcards are used.
