@@ -10,6 +10,7 @@ pub mod smtp;
 
 pub mod client;
 pub mod control;
+pub mod relay_table;
 
 pub mod policy;
 

@@ -65,6 +65,7 @@ fn every_source_says_in_order_why_it_did_not_grant() {
         "relayclients: relayclients:3 is an exception",
         "relaydomains: the client has no name",
         "relaymailfrom: no line is about a@b.ex from 192.0.2.9",
+        "CHECKRELAY: not set",
         "relaymx: cannot tell: relaymx: DNS was not asked (ask it with --dns)",
     ];
     assert_eq!(said[..expected.len()], expected);

@@ -6,9 +6,12 @@
 //! |---|---|
 //! | `file NAME` | a control file; with a slash in its name, a file of the directory above |
 //! | `zone` | what DNS says |
+//! | `env` | variables of smtpd, one a line |
 //! | `run` | commands to run |
 //! | `verdicts` | a client and perhaps its name, `<sender>`, recipient; the code of the reply to RCPT and the reason |
 //! | `log` | lines that the log of these sessions has |
+//! | `rows` | all rows of the table of logins: a user, an address |
+//! | `rules FILE` | a client's address; `deny`, `allow` and `RELAYCLIENT`, as a cdb of the directory above says |
 //! | `patterns` | a client pattern, addresses that it holds, addresses that it does not hold |
 //! | `malformed` | a line of the list that the page is about, a colon, what is said about it |
 #![allow(clippy::disallowed_methods, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
@@ -41,6 +44,12 @@ fn the_examples_of_relaymailfrom() {
 #[test]
 fn the_examples_of_relaymx() {
     assert!(play("relaymx") > 12);
+}
+
+/// D56 and D57: what opensmtp passes over, and what clearopensmtp makes of rules and logins.
+#[test]
+fn the_examples_of_relaydb() {
+    assert!(play("relaydb") > 20);
 }
 
 #[test]
@@ -95,17 +104,21 @@ fn play(list: &str) -> usize {
     let mut home = Home::new();
     let mut compared = 0;
     for block in blocks(&page) {
-        let looks_back = matches!(block.kind.as_str(), "verdicts" | "log");
+        let (kind, name) = block.kind.split_once(' ').unwrap_or((&block.kind, ""));
+        let looks_back = matches!(kind, "verdicts" | "log" | "rules");
         if home.played && !looks_back {
             home = Home::new();
         }
         home.played |= looks_back;
-        compared += match block.kind.split_once(' ').unwrap_or((&block.kind, "")) {
+        compared += match (kind, name) {
             ("file", name) => home.write(name, &block.lines),
             ("zone", "") => home.serve(&block.lines),
+            ("env", "") => home.set(&block.lines),
             ("run", "") => home.run(&block.lines),
             ("verdicts", "") => home.verdicts(&block),
             ("log", "") => home.log(&block),
+            ("rows", "") => home.rows(&block),
+            ("rules", file) => home.rules(file, &block),
             ("patterns", "") => patterns(&block),
             ("malformed", "") => malformed(&block, list),
             (kind, _) => panic!("{}: {kind} is no kind of example", block.place),
@@ -118,6 +131,8 @@ fn play(list: &str) -> usize {
 struct Home {
     directory: TempDir,
     dns: Option<DnsServer>,
+    /// Variables of smtpd, `NAME=VALUE`.
+    variables: Vec<String>,
     /// What its sessions logged, without the prefix of the lines.
     logged: Vec<String>,
     played: bool,
@@ -125,7 +140,13 @@ struct Home {
 
 impl Home {
     fn new() -> Home {
-        let home = Home { directory: tempfile::tempdir().unwrap(), dns: None, logged: Vec::new(), played: false };
+        let home = Home {
+            directory: tempfile::tempdir().unwrap(),
+            dns: None,
+            variables: Vec::new(),
+            logged: Vec::new(),
+            played: false,
+        };
         home.write("me", &["mx.example.org".to_owned()]);
         home.write("rcpthosts", &["example.org".to_owned()]);
         home
@@ -144,6 +165,11 @@ impl Home {
 
     fn serve(&mut self, zone: &[String]) -> usize {
         self.dns = Some(DnsServer::start(&zone.join("\n")));
+        0
+    }
+
+    fn set(&mut self, variables: &[String]) -> usize {
+        self.variables.extend_from_slice(variables);
         0
     }
 
@@ -184,10 +210,36 @@ impl Home {
         expected.len()
     }
 
+    fn rows(&self, block: &Block) -> usize {
+        let output = self.command("opensmtp").arg("--export").output().unwrap();
+        assert!(output.status.success(), "{}: {output:?}", block.place);
+        let exported = String::from_utf8(output.stdout).unwrap();
+        let mut rows: Vec<&str> = exported.lines().map(|row| row.rsplit_once('\t').unwrap().0).collect();
+        rows.sort_unstable();
+        let expected: Vec<String> = block.lines.iter().map(|line| columns::<2>(line, block).join("\t")).collect();
+        assert_eq!(rows, expected, "{}", block.place);
+        expected.len()
+    }
+
+    fn rules(&self, file: &str, block: &Block) -> usize {
+        for line in &block.lines {
+            let [ip, expected] = columns(line, block);
+            let mut command = self.command("tcprulescheck");
+            let output = command.arg(self.directory.path().join(file)).env("TCPREMOTEIP", ip).output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            let relays = said.contains("set environment variable RELAYCLIENT=");
+            let action = if said.ends_with("deny connection\n") { "deny" } else { "allow" };
+            let told = format!("{action}{}", if relays { " RELAYCLIENT" } else { "" });
+            assert_eq!(told, expected, "{}: {ip}: {said}", block.place);
+        }
+        block.lines.len()
+    }
+
     /// What smtpd answers to RCPT, and its reason.
     fn say(&mut self, situation: &Situation<'_>) -> String {
         let mut command = self.command("smtpd");
         command.env("TCPREMOTEIP", situation.ip).envs(situation.name.map(|name| ("TCPREMOTEHOST", name)));
+        command.envs(self.variables.iter().map(|variable| variable.split_once('=').unwrap()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut smtpd = command.spawn().unwrap();
         let (from, to) = (situation.sender, situation.recipient);
@@ -210,6 +262,7 @@ impl Home {
         command.args(["explain", "--json", "--helo", "client", "--ip", situation.ip, "--rcpt", situation.recipient]);
         command.args(["--from", situation.sender.trim_matches(['<', '>'])]);
         command.args(situation.name.map(|name| format!("--name={name}")));
+        command.args(self.variables.iter().map(|variable| format!("--env={variable}")));
         let output = command.output().unwrap();
         let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
         let steps = told["steps"].as_array().unwrap();

@@ -44,7 +44,7 @@ const BAD_EXPRESSION: &str = "D05: an expression that does not compile matches n
 const COMPILED_DOMAIN: &str = "D30: @domain in a compiled list matches";
 const HIGH_OCTETS: &str = "the cdb hash takes octets as unsigned, as the format says";
 const CASE: &str = "D18: comparisons ignore case";
-const EVERY_LINE: &str = "D56: every line counts, and none silences another";
+const EVERY_LINE: &str = "D63: every line counts, and none silences another";
 const NO_RCPTHOSTS: &str = "D20: without rcpthosts nothing is allowed by it";
 
 const DIFFERENCES: &[Difference] = &[
@@ -113,11 +113,11 @@ const DIFFERENCES: &[Difference] = &[
         "hostaccess",
         "short dotted form is an address to inet_addr, so only the same text matches",
         ["reject", "undecided"],
-        "D56: a line that cannot be read refuses nobody for good",
+        "D63: a line that cannot be read refuses nobody for good",
     ),
     differs("accesslist", "9: 0", ["deny", "allow"], CASE),
-    differs("accesslist", "11: 1", ["allow", "deny"], "D57: a line stays as it is, whomever it let through"),
-    differs("accesslist", "12: 1", ["allow", "deny"], "D57: a line stays as it is, whomever it let through"),
+    differs("accesslist", "11: 1", ["allow", "deny"], "D64: a line stays as it is, whomever it let through"),
+    differs("accesslist", "12: 1", ["allow", "deny"], "D64: a line stays as it is, whomever it let through"),
 ];
 
 /// What is not replayed here: the group, how many entries, and why.

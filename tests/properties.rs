@@ -42,8 +42,10 @@ fn nothing_is_relayed_without_a_grant() {
         converse(world, &setup, &mut |question| world.answer(question), steps, tally)
     });
     let grounds = ["local", "own domain", "AUTH", "open", "RELAYCLIENT", "client", "name", "sender"];
-    let grounds =
-        grounds.iter().chain(&["client by DNS", "sender by DNS", "mx"]).map(|ground| format!("grounds: {ground}"));
+    let grounds = grounds
+        .iter()
+        .chain(&["login", "client by DNS", "sender by DNS", "mx"])
+        .map(|ground| format!("grounds: {ground}"));
     let words = ["normal", "none"].iter().map(|word| format!("refused by relaylevel: {word}"));
     let others = ["refused: Never", "refused: Later", "refused in the operator's words", "messages"];
     let more = ["recipients of a message: 3", "refused beside: mx", "refused beside: own domain"];
@@ -55,7 +57,7 @@ fn nothing_is_relayed_without_a_grant() {
 /// Who had a grant of a transaction or of a recipient, is refused later, whatever ended that transaction.
 fn endings() -> impl Iterator<Item = String> {
     let ended = ["HELO", "EHLO", "RSET", "MAIL", "a bad MAIL", "DATA"];
-    ["sender", "mx"].iter().flat_map(move |ground| ended.map(|by| format!("refused after: {ground}, {by}")))
+    ["sender", "login", "mx"].iter().flat_map(move |ground| ended.map(|by| format!("refused after: {ground}, {by}")))
 }
 
 fn often(tally: &BTreeMap<String, u32>, all: impl Iterator<Item = String>, least: u32) {
@@ -75,14 +77,14 @@ fn nor_when_the_lists_are_files() {
         let mut lookups = Lookups::without_dns(&setup);
         converse(&world, &setup, &mut |question| lookups.answer(question), steps, tally)
     });
-    let grounds = ["local", "own domain", "AUTH", "open", "RELAYCLIENT", "client", "name", "sender", "mx"];
+    let grounds = ["local", "own domain", "AUTH", "open", "RELAYCLIENT", "client", "name", "sender", "login", "mx"];
     let grounds = grounds.iter().map(|ground| format!("grounds: {ground}"));
     let others = ["refused: Never", "refused: Later", "refused in the operator's words", "messages"];
     often(&tally, grounds.chain(others.iter().map(|other| (*other).to_string())), SESSIONS_WITH_FILES / 400);
     let after = |ground: &str| {
         endings().filter(|ending| ending.contains(ground)).filter_map(|ending| tally.get(&ending)).sum::<u32>()
     };
-    assert!(after("sender") > 10 && after("mx") > 10, "{tally:#?}");
+    assert!(after("sender") > 10 && after("login") > 10 && after("mx") > 10, "{tally:#?}");
 }
 
 fn run(cases: u32, case: impl Fn(&World, &[Step], &Tally) -> Result<(), TestCaseError>) -> BTreeMap<String, u32> {

@@ -13,11 +13,13 @@ mod transcript;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use home::Home;
 use regex_lite::Regex;
@@ -58,6 +60,8 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("D40", "tests/live/socket.rs"),
     ("D41", "tests/tools/differ.rs"),
     ("D49", "tests/client_lists.rs"),
+    ("D56", "tests/manual.rs"),
+    ("D57", "tests/manual.rs"),
 ];
 
 /// Each numbered difference stands in README and in a transcript or another test; no other number is used.
@@ -206,8 +210,24 @@ fn prepare(transcript: &Transcript) -> Home {
     for (name, keys) in &transcript.setup.cdb {
         home.write_cdb(name, keys);
     }
+    log_in(&transcript.setup.logins, &home);
     home.set_queue(&transcript.setup.queue);
     home
+}
+
+/// Records the logins of mail readers.
+fn log_in(logins: &[(i64, String, String)], home: &Home) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    let row = |(age, user, address): &(i64, String, String)| format!("{user}\t{address}\t{}\n", now - age);
+    let rows: String = logins.iter().map(row).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let mut command = Command::new(support::program("opensmtp"));
+    command.arg("--import").env_clear().env("CONTROLDIR", home.control()).stdin(Stdio::piped());
+    let mut opensmtp = command.spawn().unwrap();
+    opensmtp.stdin.take().unwrap().write_all(rows.as_bytes()).unwrap();
+    assert!(opensmtp.wait().unwrap().success(), "opensmtp --import: {rows}");
 }
 
 fn command(transcript: &Transcript, program: &Path, home: &Home, side: Side) -> Command {

@@ -16,7 +16,7 @@ const PAIR_OCTETS: u64 = 8;
 const HEADER_OCTETS: u64 = 2048;
 
 /// The hash of a key, as every cdb implementation but IndiMail's computes it: bytes are unsigned.
-fn hash(key: &[u8]) -> u32 {
+pub(crate) fn hash(key: &[u8]) -> u32 {
     key.iter().fold(5381, |hash: u32, &byte| hash.wrapping_mul(33) ^ u32::from(byte))
 }
 

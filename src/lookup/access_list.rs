@@ -92,7 +92,7 @@ pub(super) fn answer(sender: &[u8], recipient: &[u8], setup: &Setup) -> Result<A
     }
 }
 
-/// What the lines so far have said from one side. D57: they stay as they are, whomever they let through.
+/// What the lines so far have said from one side. D64: they stay as they are, whomever they let through.
 #[derive(Debug, Default)]
 struct Pass {
     restricted_by: Option<u32>,

@@ -179,7 +179,8 @@ impl<'s> Accounts<'s> {
             *name = self.working_directory().join(OsStr::from_bytes(name)).into_os_string().into_encoded_bytes();
         }
         let name = name.escape_ascii().to_string();
-        let answer = helper::ask(&program, environment, &[address, b"\0\0\0"].concat(), deadline)
+        let question = [address, b"\0\0\0"].concat();
+        let answer = helper::ask(&program, environment, helper::Question::OnDescriptor3(&question), deadline)
             .map_err(|error| format!("{name}: {error}"))?;
         match answer.code {
             0 => Ok(true),

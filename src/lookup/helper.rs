@@ -1,4 +1,4 @@
-//! Asks a helper program one question on its descriptor 3 and waits for its exit code, but not for ever.
+//! Asks a helper program one question on a descriptor and waits for its exit code, but not for ever.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -15,12 +15,21 @@ use crate::control::environment::Environment;
 use crate::errno::words;
 use crate::spawn::{self, Kind, Pipe, SpawnError};
 
-/// The descriptor of the question.
+/// The descriptor of a question that does not go to standard input.
 const QUESTION_FD: RawFd = 3;
 /// What is kept of what the program writes, in octets; the rest is read and dropped.
 const SAID_OCTETS_MAX: usize = 200;
 /// How long the program's end may go unnoticed when something it started keeps its output open, in milliseconds.
 const UNNOTICED_MILLISECONDS_MAX: u16 = 100;
+
+/// A question, and where the program reads it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Question<'q> {
+    /// On standard input.
+    OnInput(&'q [u8]),
+    /// On descriptor 3, as checkers of passwords do; standard input is empty.
+    OnDescriptor3(&'q [u8]),
+}
 
 /// How a program ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,15 +40,14 @@ pub(super) struct Answer {
     pub said: String,
 }
 
-/// Runs `program` and its arguments. Descriptor 3 gives `question` and then ends; standard input is empty; standard output
-/// and error are neither the client's nor the log's, because nobody knows what is written there.
+/// Runs `program` and its arguments. The question is there to read and then ends; standard output and error are neither the client's nor the log's, because nobody knows what is written there.
 ///
 /// What cannot be asked is an error in words: no such program, one that was killed, one that has not ended at `deadline`
 /// and is killed then, together with what it has started.
 pub(super) fn ask(
     program: &[Vec<u8>],
     environment: &Environment,
-    question: &[u8],
+    question: Question<'_>,
     deadline: Instant,
 ) -> Result<Answer, String> {
     if Instant::now() >= deadline {
@@ -51,11 +59,15 @@ pub(super) fn ask(
         .collect::<Result<_, _>>()
         .map_err(|_| "its command line contains a NUL".to_owned())?;
     let said = |error: SpawnError| error.to_string();
-    let asked = asked(question)?;
-    let silent = Pipe::new().map_err(said)?.read;
+    let input = match question {
+        Question::OnInput(question) => vec![(asked(question)?, 0)],
+        Question::OnDescriptor3(question) => {
+            vec![(Pipe::new().map_err(said)?.read, 0), (asked(question)?, QUESTION_FD)]
+        }
+    };
     let spoken = Pipe::new().map_err(said)?;
     let also_spoken = spoken.write.try_clone().map_err(|error| words(&error).into_owned())?;
-    let descriptors = vec![(silent, 0), (spoken.write, 1), (also_spoken, 2), (asked, QUESTION_FD)];
+    let descriptors = input.into_iter().chain([(spoken.write, 1), (also_spoken, 2)]).collect();
     let pid = spawn::start(Kind::Helper, &program, &environment.for_program(), descriptors)
         .map_err(|refused| words(&refused.error.into()).into_owned())?;
     Running { pid, ear: Some(spoken.read), said: Vec::new() }.wait(deadline)
@@ -150,7 +162,7 @@ mod tests {
     fn shell(script: &str, deadline: Duration) -> Result<Answer, String> {
         let program = ["sh", "-c", script].map(|word| word.as_bytes().to_vec());
         let environment = Environment::of_process();
-        ask(&program, &environment, b"joe@a.ex\0\0\0", Instant::now() + deadline)
+        ask(&program, &environment, Question::OnDescriptor3(b"joe@a.ex\0\0\0"), Instant::now() + deadline)
     }
 
     #[test]
@@ -215,6 +227,7 @@ mod tests {
     fn what_cannot_be_asked_says_why() {
         let later = Instant::now() + Duration::from_secs(20);
         let ask = |program: &str, question: &[u8], deadline: Instant| {
+            let question = Question::OnDescriptor3(question);
             ask(&[program.as_bytes().to_vec()], &Environment::default(), question, deadline).unwrap_err()
         };
         assert_eq!(ask("/nonexistent/program", b"", later), "file does not exist");

@@ -39,7 +39,7 @@ pub(super) fn answer(sender: &[u8], setup: &Setup) -> Result<Answer, LookupFaile
     if walk.accepted {
         return Ok(Answer::No);
     }
-    // D56: nobody knows what a line that cannot be read would have let through.
+    // D63: nobody knows what a line that cannot be read would have let through.
     if let Some((line, error)) = walk.malformed {
         return Err(LookupFailed::BadEntry { file, line, error });
     }
@@ -61,7 +61,7 @@ struct Walk {
 
 impl Walk {
     fn see(&mut self, line: u32, entry: &[u8], sender: &[u8], client: &Client) -> ControlFlow<()> {
-        // D56: a line without a colon says nothing; in the original it also silences those behind it.
+        // D63: a line without a colon says nothing; in the original it also silences those behind it.
         let Some((wanted, addresses)) = parts(entry) else { return ControlFlow::Continue(()) };
         let is_any = wanted == b"*";
         let has_domain = match domain(sender) {
@@ -74,7 +74,7 @@ impl Walk {
                 self.accepted = true;
                 return ControlFlow::Break(());
             }
-            // D56: a line that was about the client or the domain counts, whatever follows.
+            // D63: a line that was about the client or the domain counts, whatever follows.
             Address::Named => drop(self.other_domain.get_or_insert(line)),
             Address::Other if has_domain && !is_any => drop(self.other_address.get_or_insert(line)),
             Address::Malformed(error) if has_domain => drop(self.malformed.get_or_insert((line, error))),

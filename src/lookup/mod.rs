@@ -24,6 +24,7 @@ mod pieces;
 mod present;
 mod recipients;
 mod relay_mx;
+pub mod relay_table;
 pub mod sender_line;
 mod shape;
 pub mod undecided;
@@ -42,6 +43,7 @@ use crate::lookup::keyed::KeyedList;
 use crate::lookup::list::Found;
 use crate::lookup::listed::Listed;
 use crate::lookup::mail_from::MailFrom;
+use crate::lookup::relay_table::RelayTable;
 use crate::lookup::undecided::Undecided;
 use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Question, Using};
 
@@ -59,11 +61,28 @@ pub struct Lookups<'s> {
     listed: Listed,
     /// The domain that was asked for last.
     relay_mx: Option<(Vec<u8>, Result<Answer, LookupFailed>)>,
+    relay_table: RelayTable,
+    /// The moment that is supposed, in seconds since 1970; none is now.
+    at: Option<i64>,
     may_ask_dns: bool,
     dns: Option<Dns>,
     /// What was noticed and not told yet, and all that was told.
     notes: Vec<String>,
     told: BTreeSet<String>,
+}
+
+/// What others have answered: the next session of the same client need not ask them again.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// A resolver that remembers its answers; none where DNS must not be asked.
+    pub dns: Option<Dns>,
+    relay_table: RelayTable,
+}
+
+impl From<Option<Dns>> for Known {
+    fn from(dns: Option<Dns>) -> Self {
+        Self { dns, relay_table: RelayTable::default() }
+    }
 }
 
 impl<'s> Lookups<'s> {
@@ -73,16 +92,17 @@ impl<'s> Lookups<'s> {
         Self { may_ask_dns: true, ..Self::without_dns(setup) }
     }
 
-    /// The same with a resolver that remembers what it was asked before; without one, as [`Self::without_dns`].
+    /// The same with what is known of the world already; without a resolver in it, as [`Self::without_dns`].
     #[must_use]
-    pub fn with_dns(setup: &'s Setup, dns: Option<Dns>) -> Self {
-        Self { may_ask_dns: dns.is_some(), dns, ..Self::without_dns(setup) }
+    pub fn with_known(setup: &'s Setup, known: Known) -> Self {
+        let Known { dns, relay_table } = known;
+        Self { may_ask_dns: dns.is_some(), dns, relay_table, ..Self::without_dns(setup) }
     }
 
-    /// The resolver, for [`Self::with_dns`].
+    /// What was learned of the world, for [`Self::with_known`].
     #[must_use]
-    pub fn into_dns(self) -> Option<Dns> {
-        self.dns
+    pub fn into_known(self) -> Known {
+        Known { dns: self.dns, relay_table: self.relay_table }
     }
 
     /// The same where the network must not be asked: who needs DNS is told that nobody can know.
@@ -97,11 +117,19 @@ impl<'s> Lookups<'s> {
             relay_domains: None,
             listed: Listed::default(),
             relay_mx: None,
+            relay_table: RelayTable::default(),
+            at: None,
             may_ask_dns: false,
             dns: None,
             notes: Vec::new(),
             told: BTreeSet::new(),
         }
+    }
+
+    /// The same at another moment, in seconds since 1970: what `postern explain` supposes.
+    #[must_use]
+    pub fn at(self, moment: Option<u64>) -> Self {
+        Self { at: moment.map(|moment| i64::try_from(moment).unwrap_or(i64::MAX)), ..self }
     }
 
     /// A command begins: DNS has its full time again.
@@ -136,6 +164,7 @@ impl<'s> Lookups<'s> {
                 let mail_from = self.mail_from.get_or_insert_with(new);
                 mail_from.find(sender, sought(setup).as_ref(), using, &mut world)
             }
+            Question::RelayTable(sender) => self.relay_table.answer(setup, sender, self.at),
             Question::RelayMx(domain) => self.relay_mx(domain),
             Question::HostAccess(sender) => match self.listed.may_have("HOSTACCESS", "hostaccess", setup) {
                 true => host_access::answer(sender, setup),

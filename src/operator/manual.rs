@@ -4,13 +4,14 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::control::environment::Environment;
 use crate::control::settings::{SETTINGS, State};
 use crate::operator::command::Postern;
+use crate::operator::relay_table::{ClearOpenSmtp, OpenSmtp};
 use crate::operator::settings::{Shape, form_in_words, show};
 use crate::policy::{recipient, sender};
 
@@ -36,27 +37,36 @@ pub fn generate(top: &Path) -> io::Result<()> {
     let manuals = top.join("etc/man");
     fs::create_dir_all(&manuals)?;
     fs::write(manuals.join("postern-control.5"), control_manual())?;
-    let mut command = Postern::command();
-    command.build();
-    write_manual(&command, &manuals)?;
-    for part in command.get_subcommands().filter(|part| !part.is_hide_set() && part.get_name() != "help") {
-        write_manual(part, &manuals)?;
-    }
     let completions = top.join("etc/completions");
     fs::create_dir_all(&completions)?;
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        clap_complete::generate_to(shell, &mut command, "postern", &completions)?;
+    for (mut command, section) in
+        [(Postern::command(), "1"), (OpenSmtp::command(), "8"), (ClearOpenSmtp::command(), "8")]
+    {
+        command.build();
+        write_manual(&command, section, &manuals)?;
+        for part in command.get_subcommands().filter(|part| !part.is_hide_set() && part.get_name() != "help") {
+            write_manual(part, section, &manuals)?;
+        }
+        write_completions(&mut command, &completions)?;
     }
     Ok(())
 }
 
-fn write_manual(command: &clap::Command, directory: &Path) -> io::Result<()> {
+fn write_manual(command: &Command, section: &str, directory: &Path) -> io::Result<()> {
     let name = command.get_display_name().unwrap_or(command.get_name()).to_string();
     // Without a date: the page changes when the program does.
-    let manual = Man::new(command.clone().name(name.clone())).title(name.clone()).date("");
+    let manual = Man::new(command.clone().name(name.clone())).title(name.clone()).section(section).date("");
     let mut page = Vec::new();
     manual.render(&mut page)?;
-    fs::write(directory.join(format!("{name}.1")), page)
+    fs::write(directory.join(format!("{name}.{section}")), page)
+}
+
+fn write_completions(command: &mut Command, directory: &Path) -> io::Result<()> {
+    let name = command.get_name().to_string();
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        clap_complete::generate_to(shell, command, &name, directory)?;
+    }
+    Ok(())
 }
 
 /// The table of settings as a man page.

@@ -8,6 +8,7 @@ pub mod host;
 pub mod lint;
 pub mod manual;
 pub mod match_pattern;
+pub mod relay_table;
 pub mod rule;
 pub mod selftest;
 pub mod settings;

@@ -22,7 +22,7 @@ fn are_checked(facts: &Facts<'_>) -> bool {
     facts.environment.get(b"BADHELOCHECK").is_some() || facts.environment.get(b"BADHELO").is_some()
 }
 
-/// D55: who calls itself by this host's name or address, and is another one.
+/// D62: who calls itself by this host's name or address, and is another one.
 fn claims_this_host(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
     let own_ip = facts.own_address();
     if !are_checked(facts) || own_ip == Some(facts.client.address_text.as_slice()) {

@@ -21,6 +21,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "relayclients", judge: relay::relay_clients },
     Rule { name: "relaydomains", judge: relay::relay_domains },
     Rule { name: "relaymailfrom", judge: relay::relay_mail_from },
+    Rule { name: "CHECKRELAY", judge: relay::relay_table },
     Rule { name: "relayclients, by DNS", judge: relay::relay_clients_by_dns },
     Rule { name: "relaymailfrom, by DNS", judge: relay::relay_mail_from_by_dns },
     Rule { name: "relaymx", judge: relay::relay_mx },
@@ -74,7 +75,7 @@ fn unless_good(listing: Listing, facts: &Facts<'_>, ask: &mut Ask<'_>) -> Result
 
 /// Whether authdomains has the sender: then no domain is local, and the recipient needs the right to relay.
 fn needs_right(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Result<bool, LookupFailed> {
-    // D52: asked for each sender, not given up with the first one that is not in it.
+    // D59: asked for each sender, not given up with the first one that is not in it.
     Ok(listed(Listing::AuthDomains, facts.sender, ask)?.is_some())
 }
 
@@ -122,7 +123,7 @@ fn second_of_bounce(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
     Opinion::Silent
 }
 
-/// Nothing refuses this recipient, and its copy is thrown away (D51: its own alone).
+/// Nothing refuses this recipient, and its copy is thrown away (D58: its own alone).
 fn blackholed(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
     match unless_good(Listing::BlackholedRcpt, facts, ask) {
         Ok(Some(evidence)) => Opinion::Decided(Verdict::Accept(Reason::Blackholed(evidence, Box::new(Reason::Fine)))),

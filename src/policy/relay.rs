@@ -91,6 +91,14 @@ fn relay_mail_from_using(using: Using, facts: &Facts<'_>, ask: &mut Ask<'_>) -> 
     granted(Question::RelayMailFrom(facts.sender, using), ask)
 }
 
+/// CHECKRELAY: the sender has read mail from this address a short while ago. The grant is this transaction's.
+pub(super) fn relay_table(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    if facts.sender.is_empty() {
+        return Opinion::Silent;
+    }
+    granted(Question::RelayTable(facts.sender), ask)
+}
+
 /// relaymx (D45): everyone may relay to a domain whose MX hosts are listed. The grant is this recipient's alone.
 pub(super) fn relay_mx(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
     match domain(facts.recipient) {

@@ -172,6 +172,8 @@ pub enum Question<'a> {
     RelayDomains,
     /// Is this sender in relaymailfrom.cdb or relaymailfrom, for this client?
     RelayMailFrom(&'a [u8], Using),
+    /// Has this sender read mail from the client's address lately (POP before SMTP)?
+    RelayTable(&'a [u8]),
     /// Is an MX host of this domain in relaymx?
     RelayMx(&'a [u8]),
     /// Does hostaccess refuse this sender from this client?
@@ -209,6 +211,7 @@ impl Question<'_> {
             Question::RelayClients(_) => "relayclients",
             Question::RelayDomains => "relaydomains",
             Question::RelayMailFrom(_, _) => "relaymailfrom",
+            Question::RelayTable(_) => "relaydb",
             Question::RelayMx(_) => "relaymx",
             Question::HostAccess(_) => "hostaccess",
             Question::AccessList { .. } => "accesslist",
@@ -295,6 +298,8 @@ pub enum LookupFailed {
     },
     /// D20: there is no rcpthosts file, so nobody can say which domains are ours.
     NoRcptHosts,
+    /// The relay table cannot be asked; why.
+    RelayTable(String),
     /// The addresses of this host cannot be listed.
     OwnAddresses(String),
 }
@@ -311,6 +316,7 @@ impl LookupFailed {
             | LookupFailed::Dns { file, .. }
             | LookupFailed::BadSetting { file, .. } => file,
             LookupFailed::NoRcptHosts => "rcpthosts",
+            LookupFailed::RelayTable(_) => "relaydb",
             LookupFailed::OwnAddresses(_) => "own addresses",
         }
     }
@@ -324,6 +330,7 @@ impl LookupFailed {
             | LookupFailed::Exception { .. }
             | LookupFailed::BadSetting { .. } => reply::LOCAL_FAILURE,
             LookupFailed::Dns { .. } => reply::DNS_FAILURE,
+            LookupFailed::RelayTable(_) => reply::DATABASE_FAILURE,
             LookupFailed::OwnAddresses(_) => reply::NO_OWN_ADDRESSES,
             LookupFailed::NoRcptHosts => reply::NO_RCPTHOSTS,
         }
@@ -356,6 +363,7 @@ impl fmt::Display for LookupFailed {
             LookupFailed::NoRcptHosts => {
                 f.write_str("no control/rcpthosts file: create it, with one line for each domain of this host")
             }
+            LookupFailed::RelayTable(error) => write!(f, "Database error: {error}"),
             LookupFailed::OwnAddresses(error) => write!(f, "unable to figure out my IP address: {error}"),
         }
     }

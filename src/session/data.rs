@@ -39,7 +39,7 @@ impl Delivery {
     fn of(transaction: Transaction) -> Result<Self, Refused> {
         let Transaction { sender, parameters, mut recipients, blackholed, setup } = transaction;
         let is_blackholed = blackholed.is_some() || recipients.iter().all(|one| one.reason.is_blackholed());
-        // D51: a blackholed recipient loses its own copy, not everybody's.
+        // D58: a blackholed recipient loses its own copy, not everybody's.
         recipients.retain(|one| is_blackholed || !one.reason.is_blackholed());
         let why = |reason| blackholed.clone().unwrap_or(reason);
         let pairs = recipients.into_iter().map(|recipient| (recipient.address, why(recipient.reason)));

@@ -12,7 +12,7 @@ impl Session<'_> {
         let control = &self.setup.control;
         self.gate = match closed_gate(&Facts::new(self.setup, &self.credentials), ask, self.witness) {
             Ok(gate) => gate,
-            // D54: nobody knows whether this client is welcome, so it comes again later.
+            // D61: nobody knows whether this client is welcome, so it comes again later.
             Err(failed) => {
                 return Turn::say(failed.reply()).because(b"connect".to_vec(), Reason::LookupFailed(failed)).close(1);
             }

@@ -142,6 +142,8 @@ pub const NO_CONTROLS: Reply = Reply::new(451, "Sorry, I'm unable to read contro
 pub const NO_RCPTHOSTS: Reply = Reply::new(451, "Sorry, this server has no control/rcpthosts file (#4.3.0)");
 /// A list cannot be used as it is written.
 pub const LOCAL_FAILURE: Reply = Reply::new(451, "Sorry, there is a local system failure (#4.3.0)");
+/// The relay table cannot be asked.
+pub const DATABASE_FAILURE: Reply = Reply::new(451, "Sorry, I got a temporary database error (#4.3.2)");
 /// DNS does not answer.
 pub const DNS_FAILURE: Reply = Reply::new(451, "Sorry, there is a DNS temporary failure (#4.4.3)");
 /// The addresses of this host cannot be listed.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::support::program;
 
@@ -69,6 +70,7 @@ pub const LISTS: &[(&str, &[&str])] = &[
     ("relaydomains", &[".partner.ex", "gw.ex:@named.ex", "unknown", "evil.ex.:"]),
     ("rcpthosts", &["local.ex", ".sub.ex", "# ours", "mixed.EX"]),
     ("morercpthosts", &["more.ex", ".more.ex"]),
+    ("relaydb", &["relay", "missing"]),
     ("relaylevel", &["normal", "none", "open", "closed"]),
     ("relaytext", &["use the other server"]),
     ("badmailfrom", &["joe@d1.ex", "@d2.ex", "*@*.d4.ex", "!z@q.d4.ex", "*", "["]),
@@ -85,6 +87,7 @@ pub const LISTS: &[(&str, &[&str])] = &[
 pub const VARIABLES: &[(&str, &str)] = &[
     ("AUTH_ALL", ""),
     ("CUGMAIL", ""),
+    ("CHECKRELAY", ""),
     ("RELAYTEXT", "said by a variable"),
     ("RELAYCLASS", "some"),
     ("REQPTR", ""),
@@ -152,12 +155,13 @@ impl Random {
 pub fn write_control(directory: &Path, random: &mut Random) {
     fs::write(directory.join("me"), "mx.ex\n").unwrap();
     fs::write(directory.join("locals"), "local.ex\n").unwrap();
+    write_logins(&directory.join("relay"));
     for (name, lines) in LISTS {
         let rare = ["relaylevel", "relaytext", "relaydomains"].contains(name);
         let refuses = ["bad", "black", "auth", "host", "access"].iter().any(|beginning| name.starts_with(beginning));
         let is_absent = match *name {
             "rcpthosts" => random.one_in(8),
-            _ if refuses => !random.one_in(6),
+            _ if refuses => !random.one_in(10),
             _ => random.one_in(if rare { 2 } else { 4 }),
         };
         if is_absent {
@@ -176,6 +180,22 @@ pub fn write_control(directory: &Path, random: &mut Random) {
             compile.arg(name).env("CONTROLDIR", directory).stderr(Stdio::null());
             assert!(compile.status().unwrap().success(), "{name}");
         }
+    }
+}
+
+/// Some of the senders have just read mail from some of the addresses, one of them too long ago.
+fn write_logins(table: &Path) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    fs::create_dir(table).unwrap();
+    for (ip, user, age) in [
+        ("192.0.2.9", "joe@d1.ex", 60),
+        ("192.0.2.9", "u@d3.ex", 7_200),
+        ("203.0.113.200", "joe@d1.ex", 60),
+        ("2001:db8:0:1::9", "root@local.ex", 60),
+        ("127.0.0.1", "u@d3.ex", 60),
+    ] {
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(table.join(ip)).unwrap();
+        writeln!(file, "{user}\t{}", now - age).unwrap();
     }
 }
 

@@ -10,6 +10,9 @@ pub const DOMAINS: [&str; 3] = ["own.example", ".wild.example", "two.example"];
 /// The only domain whose MX host relaymx lists, unless DNS says so of far.example.
 pub const MX: &str = "[192.0.2.25]";
 
+/// Who reads mail.
+pub const READER: &str = "b@one.example";
+
 /// What there is of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum List<T> {

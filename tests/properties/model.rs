@@ -246,6 +246,7 @@ fn grounds(world: &World, sender: &str, recipient: &str) -> Vec<Ground> {
     }
     grounds.push(("RELAYCLIENT", yes_if(world.relay_client.is_some()), ""));
     let client = world.client();
+    let login = if sender.is_empty() { Says::Absent } else { world.login(sender) };
     let sender = if sender.is_empty() { Says::Absent } else { world.sender(sender) };
     let now = |says: Says| if says == Says::Dns { Is::Never } else { world.decided(says) };
     let by_dns = |says: Says| if says == Says::Dns { world.decided(says) } else { Is::Never };
@@ -253,6 +254,7 @@ fn grounds(world: &World, sender: &str, recipient: &str) -> Vec<Ground> {
         ("client", now(client), ".listed"),
         ("name", only_if(world.has_name, now(world.name())), ".listed"),
         ("sender", now(sender), ""),
+        ("login", world.decided(login), ""),
         ("client by DNS", by_dns(client), ".listed"),
         ("sender by DNS", by_dns(sender), ""),
         ("mx", domain.map_or(Is::Never, |domain| world.decided(world.mx(domain))), ".mx"),

@@ -52,6 +52,8 @@ pub struct World {
     pub senders: List<[bool; SENDERS.len()]>,
     /// relaymx lists [`lists::MX`]; whether it also has an exception that nobody can read.
     pub mx: List<bool>,
+    /// Whether [`lists::READER`] has read mail from the client's address.
+    pub logins: List<bool>,
     /// Which of [`DOMAINS`] rcpthosts lists.
     pub domains: List<[bool; 3]>,
     /// What DNS says, whoever asks.
@@ -80,6 +82,7 @@ pub fn world() -> impl Strategy<Value = World> {
         list(seldom().boxed()),
         list(senders.boxed()),
         list(seldom().boxed()),
+        list(prop::bool::weighted(0.8).boxed()),
         domains,
     );
     let dns = prop_oneof![2 => Just(Is::Yes), 2 => Just(Is::Never), 1 => Just(Is::Later)];
@@ -87,7 +90,7 @@ pub fn world() -> impl Strategy<Value = World> {
     let recipients_max = prop_oneof![Just(2usize), Just(50)];
     (relay_client, level, text, lists, dns, switches, recipients_max).prop_map(
         |(relay_client, level, relay_text, lists, dns, switches, recipients_max)| {
-            let (clients, names, senders, mx, domains) = lists;
+            let (clients, names, senders, mx, logins, domains) = lists;
             let (has_name, auth_all, cugmail, is_user) = switches;
             World {
                 relay_client,
@@ -97,6 +100,7 @@ pub fn world() -> impl Strategy<Value = World> {
                 names,
                 senders,
                 mx,
+                logins,
                 domains,
                 dns,
                 has_name,
@@ -163,6 +167,7 @@ impl World {
             Question::RelayDomains => ("relaydomains", self.name(), Using::Dns, ".listed"),
             Question::RelayMailFrom(sender, using) => ("relaymailfrom", self.sender(&text(sender)), using, ""),
             Question::OwnDomain(domain) => ("rcpthosts", self.own_domain(&text(domain)), Using::Dns, ""),
+            Question::RelayTable(sender) => ("relaydb", self.login(&text(sender)), Using::Dns, ""),
             Question::RelayMx(domain) => ("relaymx", self.mx(&text(domain)), Using::Dns, ".mx"),
             Question::OwnAddress(_) => return Ok(Answer::No),
             Question::HostAccess(_) | Question::AccessList { .. } => return Ok(Answer::Absent),
@@ -171,6 +176,7 @@ impl World {
         let error = "it is broken".to_string();
         let failed = match says {
             Says::Dns => LookupFailed::Dns { file: file.into(), line: Some(1), error },
+            Says::Absent | Says::Now(_) if file == "relaydb" => LookupFailed::RelayTable(error),
             Says::Absent | Says::Now(_) if self.is_unreadable() => {
                 LookupFailed::Unreadable { file: file.into(), path: file.into(), error }
             }
@@ -221,6 +227,12 @@ impl World {
         self.senders.says(|listed| lists::sender(listed, sender, |domain| self.local_host(domain)))
     }
 
+    /// The relay table about a sender.
+    pub fn login(&self, sender: &str) -> Says {
+        let is_reader = sender.eq_ignore_ascii_case(lists::READER);
+        self.logins.says(|has_read| Says::Now(if has_read && is_reader { Is::Yes } else { Is::Never }))
+    }
+
     /// relaymx about a domain.
     pub fn mx(&self, domain: &str) -> Says {
         self.mx.says(|is_doubtful| match (domain.to_lowercase().as_str(), self.dns) {
@@ -262,6 +274,7 @@ impl World {
             ("RELAYTEXT", self.relay_text),
             ("AUTH_ALL", self.auth_all.then_some("")),
             ("CUGMAIL", self.cugmail.then_some("")),
+            ("CHECKRELAY", (self.logins != List::Absent).then_some("")),
             ("MAXRECIPIENTS", Some(recipients_max.as_str())),
         ];
         variables.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into()))).collect()
@@ -287,6 +300,14 @@ impl World {
         write("relaydomains", self.names.map(name));
         write("relaymailfrom", self.senders.map(|listed| entries(&SENDERS.map(|line| line.text), &listed)));
         write("relaymx", self.mx.map(|is_doubtful| lists::mx_text(is_doubtful).to_string()));
+        // Where there is no directory the table is missing.
+        write("relaydb", List::Of("relay\n".to_string()));
+        if let List::Of(has_read) = self.logins {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+            fs::create_dir(directory.join("relay")).unwrap();
+            let time = if has_read { now } else { now - 3_600 };
+            fs::write(directory.join("relay").join(CLIENT_IP), format!("{}\t{time}\n", lists::READER)).unwrap();
+        }
         write("rcpthosts", self.domains.map(|listed| entries(&DOMAINS, &listed)));
     }
 }

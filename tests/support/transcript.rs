@@ -21,6 +21,8 @@ pub struct Setup {
     pub control: Vec<(String, Option<Vec<u8>>)>,
     pub directories: Vec<String>,
     pub cdb: Vec<(String, Vec<String>)>,
+    /// So many seconds ago this user of this address has read mail.
+    pub logins: Vec<(i64, String, String)>,
     pub arguments: Vec<String>,
     pub queue: QueueProgram,
 }
@@ -144,6 +146,12 @@ impl Transcript {
                     Some((_, keys)) => keys.push(key.to_owned()),
                     None => setup.cdb.push((name.to_owned(), vec![key.to_owned()])),
                 }
+            }
+            "login" => {
+                let words: Vec<&str> = rest.split(' ').collect();
+                let [age, user, address] = words[..] else { return Err("not `login SECONDS USER ADDRESS`".to_owned()) };
+                let age = age.parse().map_err(|_| "no number of seconds")?;
+                setup.logins.push((age, user.to_owned(), address.to_owned()));
             }
             "argument" => setup.arguments.push(rest.to_owned()),
             "queue" => queue(&mut setup.queue, rest)?,

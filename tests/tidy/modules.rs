@@ -20,11 +20,15 @@ const MODULES: &[(&str, &[&str])] = &[
     ("queue", &["smtp", "control", "spawn"]),
     ("session", &["smtp", "control", "policy", "message", "queue"]),
     ("dns", &["errno"]),
-    ("lookup", &["errno", "smtp", "cdb", "client", "control", "policy", "spawn", "dns"]),
+    ("relay_table", &["errno", "cdb", "client", "control", "dns"]),
+    ("lookup", &["errno", "smtp", "cdb", "client", "control", "policy", "spawn", "dns", "relay_table"]),
     ("log", &["smtp", "control"]),
     ("wire", &["smtp", "control", "message"]),
     ("connection", &["errno", "smtp", "client", "control", "message", "queue", "session", "lookup", "log", "wire"]),
-    ("operator", &["errno", "smtp", "cdb", "client", "control", "policy", "message", "session", "dns", "lookup"]),
+    (
+        "operator",
+        &["errno", "smtp", "cdb", "client", "control", "policy", "message", "session", "dns", "relay_table", "lookup"],
+    ),
     (
         "bin",
         &[
@@ -36,6 +40,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "queue",
             "session",
             "dns",
+            "relay_table",
             "lookup",
             "connection",
             "operator",
@@ -87,6 +92,7 @@ const WORLDLY: &[(&str, &str)] = &[
     ("src/queue/maildir.rs", "writes messages"),
     ("src/dns/servers.rs", "reads /etc/resolv.conf"),
     ("src/dns/transport.rs", "asks name servers, looks at the clock"),
+    ("src/relay_table/", "reads and writes the relay table, asks databases, makes tcp.smtp.cdb"),
     ("src/lookup/", "reads lists, asks for the addresses of this host, runs the programs of recipients"),
     ("src/log.rs", "writes to stderr"),
     ("src/last_words.rs", "writes to stderr"),
@@ -141,6 +147,36 @@ fn few_files_touch_the_world() {
             findings.push(format!("WORLDLY: there is no {path}"));
         }
     }
+    none(findings);
+}
+
+/// What may speak to a database; everything else, and so smtpd, is linked without the client and its runtime.
+const OF_DATABASES: &[&str] = &[
+    "src/relay_table/mysql/",
+    "src/relay_table/table.rs",
+    "src/bin/checkrelay.rs",
+    "src/bin/opensmtp.rs",
+    "src/bin/clearopensmtp.rs",
+];
+
+#[test]
+fn few_programs_speak_to_a_database() {
+    let leads_there = |path: &str| {
+        let path = path.replacen("postern::", "crate::", 1);
+        ["crate::relay_table::mysql", "crate::relay_table::table", "mysql_async", "tokio"]
+            .iter()
+            .any(|module| path == *module || path.starts_with(&format!("{module}::")))
+    };
+    let (mut findings, mut found) = (Vec::new(), 0);
+    for file in src_files() {
+        for (number, path) in file.paths().into_iter().filter(|(_, path)| leads_there(path)) {
+            found += 1;
+            if !OF_DATABASES.iter().any(|known| file.path.starts_with(known)) {
+                findings.push(format!("{}:{number}: {path} is for the programs of OF_DATABASES", file.path));
+            }
+        }
+    }
+    assert!(found > 10, "only {found} uses of the database client were found: has it another name?");
     none(findings);
 }
 

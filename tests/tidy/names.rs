@@ -9,6 +9,8 @@ use crate::source::{File, root, rust_files, src_files};
 /// Variables of programs that have no control directory.
 const VARIABLES_OF_TOOLS: &[(&str, &str)] = &[
     ("QUEUE_MAILDIR", "src/bin/queue-maildir.rs"),
+    ("NORELAY", "src/bin/opensmtp.rs"),
+    ("IP", "src/bin/opensmtp.rs"),
     ("TCPREMOTEIP", "src/bin/tcprulescheck.rs"),
     ("TCPREMOTEHOST", "src/bin/tcprulescheck.rs"),
     ("TCPREMOTEINFO", "src/bin/tcprulescheck.rs"),

@@ -16,6 +16,7 @@ use crate::operator::explain::steps::{Step, Why};
 use crate::operator::situation::Situation;
 use crate::operator::surroundings::Connection;
 use crate::policy::verdict::{Answer, Evidence, LookupFailed, Reason};
+use crate::relay_table;
 use crate::smtp::path::{Path, domain};
 use crate::smtp::printable::printable;
 
@@ -220,6 +221,7 @@ fn against_failure(failed: &LookupFailed, own: Option<&str>, overlay: &Overlay) 
         LookupFailed::Unreadable { .. }
         | LookupFailed::Compiled { .. }
         | LookupFailed::Dns { line: None, .. }
+        | LookupFailed::RelayTable(_)
         | LookupFailed::OwnAddresses(_) => Vec::new(),
     }
 }
@@ -343,6 +345,10 @@ pub(super) fn to_refuse(
 
 fn against_grant(evidence: &Evidence, situation: &Situation, overlay: &Overlay) -> Vec<Candidate> {
     let file: &str = &evidence.file;
+    if file == relay_table::place::FILE {
+        let words = "CHECKRELAY were not set".to_string();
+        return vec![Candidate { means: Means::Unset { variable: "CHECKRELAY".to_string() }, words }];
+    }
     let Some(line) = evidence.line else {
         return vec![Candidate::file(file, Edit::Delete, format!("there were no file {file}"))];
     };

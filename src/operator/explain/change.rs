@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::control::Setup;
-use crate::dns::Dns;
-use crate::lookup::list_name;
+use crate::lookup::{Known, list_name};
 use crate::operator::explain::candidates::{Candidate, Means, to_accept, to_refuse};
 use crate::operator::explain::overlay::Overlay;
 use crate::operator::explain::steps::{Explanation, Outcome, Why, play};
@@ -64,8 +63,8 @@ pub struct Trials<'a> {
     pub setup: &'a Setup,
     /// The situation.
     pub situation: &'a Situation,
-    /// What DNS answered, and will again.
-    pub dns: Option<Dns>,
+    /// What DNS and the relay table answered, and will again.
+    pub known: Known,
     /// Where files are changed.
     pub overlay: Overlay,
 }
@@ -126,10 +125,10 @@ impl Trials<'_> {
             Means::Encrypted => situation.credentials.tls = true,
         }
         let control = self.overlay.control();
-        let dns = &mut self.dns;
+        let known = &mut self.known;
         let judge = || {
             let setup = Setup::load(environment, control, None).ok()?;
-            let explanation = play(&setup, &situation, dns);
+            let explanation = play(&setup, &situation, known);
             explanation.decision(recipient).map(|step| step.outcome)
         };
         match edit {

@@ -11,7 +11,7 @@ mod words;
 use std::io::Write;
 
 use crate::control::Setup;
-use crate::dns::Dns;
+use crate::lookup::Known;
 use crate::operator::command::Explain;
 use crate::operator::ended::Ended;
 use crate::operator::situation::Situation;
@@ -78,8 +78,8 @@ fn look_for_changes(
             return Ok(());
         }
     };
-    let dns: Option<Dns> = surroundings.dns(&setup);
-    let mut trials = Trials { connection: &connection, setup: &setup, situation, dns, overlay };
+    let known = Known::from(surroundings.dns(&setup));
+    let mut trials = Trials { connection: &connection, setup: &setup, situation, known, overlay };
     for recipient in 0..situation.recipients.len() {
         let at = explanation.decided_at(recipient);
         if explanation.steps.get(at).is_some_and(|step| step.change.is_none()) {

@@ -9,6 +9,7 @@ use crate::operator::explain::change::Turnaround;
 use crate::operator::explain::steps::{Consulted, Explanation, Outcome, Step, Why};
 use crate::operator::situation::Situation;
 use crate::policy::verdict::{Answer, Evidence, LookupFailed, Reason};
+use crate::relay_table;
 use crate::smtp::printable::printable;
 
 /// The exit code that an outcome stands for: 0 accepted, 1 refused, 111 refused only for now.
@@ -159,6 +160,7 @@ fn evidence_of_failure(failed: &LookupFailed) -> Option<(&str, Option<u32>)> {
         }
         LookupFailed::Dns { file, line, .. } => Some((file, *line)),
         LookupFailed::BadSetting { file, .. } => Some((file, Some(1))),
+        LookupFailed::RelayTable(_) => Some((relay_table::place::FILE, None)),
         LookupFailed::NoRcptHosts | LookupFailed::OwnAddresses(_) => None,
     }
 }

@@ -7,9 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::control::Setup;
 use crate::control::load::LoadError;
-use crate::dns::Dns;
 use crate::errno::words;
-use crate::lookup::Lookups;
+use crate::lookup::{Known, Lookups};
 use crate::message::date::rfc5322;
 use crate::operator::ended::Ended;
 use crate::operator::explain::change::Turnaround;
@@ -174,8 +173,8 @@ pub fn explain(
     }
     Ok(match surroundings.setup(connection.environment) {
         Ok(setup) => {
-            let mut dns = surroundings.dns(&setup);
-            play(&setup, situation, &mut dns)
+            let mut known = Known::from(surroundings.dns(&setup));
+            play(&setup, situation, &mut known)
         }
         Err(error) => Explanation { steps: vec![not_loaded(error)] },
     })
@@ -204,13 +203,14 @@ fn not_loaded(error: LoadError) -> Step {
     Step { notes: vec![note], ..step }
 }
 
-/// Plays a situation through a session of smtpd; it ends where the session ends. `dns` keeps its answers.
+/// Plays a situation through a session of smtpd; it ends where the session ends. What is learned of the world is kept.
 #[must_use]
-pub fn play(setup: &Setup, situation: &Situation, dns: &mut Option<Dns>) -> Explanation {
-    let heard = Heard { setup, asks_dns: dns.is_some(), asked: RefCell::default(), consulted: RefCell::default() };
+pub fn play(setup: &Setup, situation: &Situation, known: &mut Known) -> Explanation {
+    let heard =
+        Heard { setup, asks_dns: known.dns.is_some(), asked: RefCell::default(), consulted: RefCell::default() };
     let witness = |rule: &'static str, opinion: &Opinion| heard.rule(rule, opinion);
     let mut session = Session::new(setup).supposing(situation.credentials.clone()).witnessed_by(&witness);
-    let mut lookups = Lookups::with_dns(setup, dns.take());
+    let mut lookups = Lookups::with_known(setup, std::mem::take(known)).at(situation.at_seconds);
     let date = rfc5322(situation.at_seconds.unwrap_or_else(now_seconds));
     let mut asked = |question: Question<'_>| {
         let answer = lookups.answer(question);
@@ -220,7 +220,7 @@ pub fn play(setup: &Setup, situation: &Situation, dns: &mut Option<Dns>) -> Expl
     let greeting = session.greet(&date, &mut asked);
     let mut steps = vec![step("connect", greeting, heard.consulted.take(), lookups.take_notes())];
     if steps.last().is_some_and(|step| step.closes) {
-        *dns = lookups.into_dns();
+        *known = lookups.into_known();
         return Explanation { steps };
     }
     let ehlo = [b"EHLO ", situation.helo().as_slice()].concat();
@@ -239,7 +239,7 @@ pub fn play(setup: &Setup, situation: &Situation, dns: &mut Option<Dns>) -> Expl
             break;
         }
     }
-    *dns = lookups.into_dns();
+    *known = lookups.into_known();
     Explanation { steps }
 }
 
@@ -265,6 +265,7 @@ impl Heard<'_> {
             | Question::RelayClients(_)
             | Question::RelayDomains
             | Question::RelayMailFrom(_, _)
+            | Question::RelayTable(_)
             | Question::RelayMx(_)
             | Question::HostAccess(_)
             | Question::AccessList { .. }

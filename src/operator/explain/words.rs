@@ -13,6 +13,7 @@ pub(super) fn answer_in_words(
     asks_dns: bool,
 ) -> String {
     match answer {
+        Ok(Answer::Absent) if matches!(question, Question::RelayTable(_)) => "not set".to_string(),
         Ok(Answer::Absent) => "no such file".to_string(),
         Ok(Answer::No) => no(question, setup),
         Ok(Answer::Excepted(evidence)) => format!("{evidence} is an exception"),
@@ -32,6 +33,7 @@ fn no(question: Question<'_>, setup: &Setup) -> String {
         Question::RelayClients(_) => format!("no line is about {ip}"),
         Question::RelayDomains => format!("no line is about {}", shown(setup.client.shown_name())),
         Question::RelayMailFrom(sender, _) => format!("no line is about {} from {ip}", shown(sender)),
+        Question::RelayTable(sender) => format!("{} has not read mail from {ip} lately", shown(sender)),
         Question::RelayMx(domain) => format!("no MX host of {} is listed", shown(domain)),
         Question::HostAccess(sender) => format!("no line keeps {} from {ip} out", shown(sender)),
         Question::AccessList { recipient, .. } => format!("no line keeps the sender from {}", shown(recipient)),
@@ -92,7 +94,7 @@ fn silence_in_words(rule: &str) -> Option<&'static str> {
         "relaylevel" => "normal",
         "relayclients" | "relayclients, by DNS" => "the client has no address",
         "relaydomains" => "the client has no name",
-        "relaymailfrom" | "relaymailfrom, by DNS" => "the null sender is nobody's",
+        "relaymailfrom" | "relaymailfrom, by DNS" | "CHECKRELAY" => "the null sender is nobody's",
         "relaymx" => "the recipient has no domain",
         "bounces have one recipient" => "this is none, or has no other",
         _ => return None,

@@ -9,7 +9,7 @@ use crate::operator::finding::Finding;
 use crate::operator::lint::not_yet;
 
 /// What `relaylevel none` sets aside.
-const GRANTS: [&str; 5] = ["relayclients", "relaydomains", "relaymailfrom", "relaymailfrom.cdb", "relaymx"];
+const GRANTS: [&str; 6] = ["relayclients", "relaydomains", "relaymailfrom", "relaymailfrom.cdb", "relaydb", "relaymx"];
 
 /// The file that a setting is read from, which a variable may have renamed; and its name.
 pub(super) fn file_of(setting: &Setting, directory: &Path, environment: &Environment) -> PathBuf {

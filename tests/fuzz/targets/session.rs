@@ -161,6 +161,7 @@ impl Witness<'_> {
                 let mut may = both.map(|using| format!("{:?}", Question::RelayMailFrom(&self.sender, using))).to_vec();
                 may.extend(both.map(|using| format!("{:?}", Question::RelayClients(using))));
                 may.push(format!("{:?}", Question::RelayDomains));
+                may.push(format!("{:?}", Question::RelayTable(&self.sender)));
                 may.extend(domain(&recipient).map(|domain| format!("{:?}", Question::RelayMx(domain))));
                 assert!(may.contains(question), "{question}");
                 stored.extend_from_slice(&evidence.suffix);

@@ -1,0 +1,26 @@
+//! How long the table may take for a question.
+
+use std::time::Duration;
+
+use crate::control::environment::Environment;
+use crate::relay_table::trouble::Trouble;
+
+/// The time if `RELAY_DB_TIMEOUT` does not say otherwise, in seconds.
+pub const SECONDS: u64 = 5;
+/// The longest time that can be asked for, in seconds.
+pub const SECONDS_MAX: u64 = 60;
+
+/// What `RELAY_DB_TIMEOUT` says: for a question, from its beginning to the answer.
+///
+/// # Errors
+///
+/// [`Trouble::Configuration`] when it is no number of seconds from 1 to [`SECONDS_MAX`].
+pub fn timeout(environment: &Environment) -> Result<Duration, Trouble> {
+    let Some(text) = environment.get(b"RELAY_DB_TIMEOUT") else { return Ok(Duration::from_secs(SECONDS)) };
+    let seconds = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    let seconds = seconds.filter(|seconds| (1..=SECONDS_MAX).contains(seconds)).map(Duration::from_secs);
+    seconds.ok_or_else(|| {
+        let said = text.escape_ascii();
+        Trouble::Configuration(format!("RELAY_DB_TIMEOUT is `{said}`: write seconds from 1 to {SECONDS_MAX}"))
+    })
+}
