@@ -341,13 +341,15 @@ fn the_relay_table() {
     let named = home(&[("relaydb", "relay\n")]);
     check(&named, &asked, 2, &["error: relay: cannot be read (No such file or directory (os error 2)); whoever needs"]);
     check(&named, &[], 2, &["error: relay: cannot be read"]);
-    table(&named, 0o775);
+    table(&named, 0o770);
     check(&named, &asked, 0, &[]);
+    fs::set_permissions(named.control().join("relay"), fs::Permissions::from_mode(0o755)).unwrap();
+    check(&named, &asked, 1, &["warning: relay: everyone on this host may see who has read mail"]);
     fs::set_permissions(named.control().join("relay"), fs::Permissions::from_mode(0o1777)).unwrap();
     check(&named, &asked, 2, &["error: relay: can be written by everyone, so everyone may let anybody relay"]);
     check(&home(&[("relaydb", "\n")]), &[], 2, &["error: relaydb: "]);
     let window = home(&[("relaydb", "relay\n")]);
-    table(&window, 0o755);
+    table(&window, 0o750);
     let wrong = ["--env", "RELAY_CLEAR_MINUTES=abc", "--env", "RELAY_DB_TIMEOUT=0", "--env", "CHECKRELAY=1"];
     check(
         &window,

@@ -10,18 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
 
+import relay_table
 from client import Connection, Session
-
-ROOT = os.getcwd()
-DIST = f"{ROOT}/target/dist"
-WORK = f"{ROOT}/target/bench"
-SINK = f"{WORK}/sink"
-QUICK = "--quick" in sys.argv[1:]
-
-HOST = "mail.example.org"
-DOMAIN = "example.org"
+from shared import DIST, DOMAIN, HOST, OURS, QUICK, WORK, Daemon, Row, at_most_ratio, instructions, make_home
 
 
 def mailfront():
@@ -31,69 +23,21 @@ def mailfront():
     return ["/usr/sbin/mailfront", *modules.split()]
 
 
-@dataclass
-class Daemon:
-    """A program that speaks SMTP on descriptors 0 and 1, and the environment that only it needs."""
-
-    argv: list
-    home: dict  # from the home directory (which holds control/) to variables
-
-    def env(self, home):
-        variables = {"PATH": "/usr/bin:/bin", "PROTO": "TCP", "TCPREMOTEIP": "127.0.0.1", "TCPLOCALHOST": HOST}
-        variables.update({"TCPREMOTEHOST": "client.example", "TCPLOCALPORT": "25", "QMAILQUEUE": SINK})
-        variables.update({name: value.format(home=home) for name, value in self.home.items()})
-        return variables
-
-
-OURS = Daemon([f"{DIST}/smtpd"], {"CONTROLDIR": "{home}/control"})
 THEIRS = Daemon(mailfront(), {"QMAILHOME": "{home}"})
-
-
-@dataclass
-class Row:
-    """One line of the table; goal is a text, reached says whether it holds (None without a goal)."""
-
-    name: str
-    unit: str
-    ours: float
-    theirs: float
-    goal: str = ""
-    reached: bool = None
-
-
-def at_most_ratio(name, unit, ours, theirs, limit):
-    return Row(name, unit, ours, theirs, f"ratio <= {limit:.2f}", ours / theirs <= limit)
-
-
-def make_home(name, rcpthosts):
-    """A home directory whose control files both daemons read; names of one length, for a path costs instructions too."""
-    home = f"{WORK}/{name}"
-    shutil.rmtree(home, ignore_errors=True)
-    os.makedirs(f"{home}/control")
-    for file, lines in {"me": [HOST], "rcpthosts": rcpthosts}.items():
-        with open(f"{home}/control/{file}", "w", encoding="ascii") as control:
-            control.write("".join(line + "\n" for line in lines))
-    return home
-
-
-def instructions(daemon, home, talk):
-    """Instructions of the daemon's own process, by valgrind; talk holds the conversation after EHLO."""
-    log = f"{WORK}/callgrind.log"
-    valgrind = [shutil.which("valgrind"), "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    session = Session(daemon, home, valgrind, log)
-    session.greet()
-    talk(session)
-    session.finish()
-    with open(log, encoding="utf-8", errors="replace") as text:
-        return int(re.search(r"Collected : (\d+)", text.read()).group(1))
 
 
 def count_instructions(home):
     say_nothing, one_message = (lambda session: None), (lambda session: session.send())
+
+    def one_refusal(session):
+        session.begin(b"x@nowhere.example", b"55")
+
     ours, theirs = (instructions(daemon, home, say_nothing) for daemon in (OURS, THEIRS))
     yield Row("start, banner, EHLO, QUIT", "instr.", ours, theirs, "<= 110,000", ours <= 110_000)
     ours, theirs = (instructions(daemon, home, one_message) for daemon in (OURS, THEIRS))
     yield Row("the same with one message", "instr.", ours, theirs)
+    ours, theirs = (instructions(daemon, home, one_refusal) for daemon in (OURS, THEIRS))
+    yield Row("the same with a refused RCPT instead", "instr.", ours, theirs)
 
 
 def start_to_banner(home):
@@ -298,13 +242,13 @@ def many_networks(small):
         return instructions(OURS, listed, talk) - instructions(OURS, small, talk)
 
     text = added_ms()
-    yield Row("relayclients of 100,000 networks adds", "ms", text, 0, "< 5 ms", text < 5)
-    yield Row("the same, instructions", "instr.", added_instructions(), 0)
+    yield Row("relayclients of 100,000 networks adds", "ms", text, None, "< 5 ms", text < 5)
+    yield Row("the same, instructions", "instr.", added_instructions())
     env = {**os.environ, "CONTROLDIR": f"{listed}/control"}
     subprocess.run([f"{DIST}/qmail-cdb", "relayclients"], env=env, check=True)
     compiled, count = added_ms(), added_instructions()
-    yield Row("the same list compiled adds", "ms", compiled, 0, "< 0.2 ms", compiled < 0.2)
-    yield Row("the same, instructions", "instr.", count, 0, "< 50,000", count < 50_000)
+    yield Row("the same list compiled adds", "ms", compiled, None, "< 0.2 ms", compiled < 0.2)
+    yield Row("the same, instructions", "instr.", count, None, "< 50,000", count < 50_000)
 
 
 def many_rules(_home):
@@ -331,6 +275,8 @@ def many_rules(_home):
 
 
 def number(value):
+    if value is None:
+        return "-"
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.2f}"
@@ -340,24 +286,36 @@ def print_row(name, unit, ours, theirs, ratio, goal, reached):
     print(f"{name:43} {unit:7} {ours:>12} {theirs:>12} {ratio:>7}  {goal:14} {reached}".rstrip(), flush=True)
 
 
-def print_table(parts, home):
+def print_part(part, home):
+    for row in part(home):
+        ratio = f"{row.ours / row.theirs:.2f}" if row.theirs else "-"
+        reached = "" if row.reached is None else "reached" if row.reached else "NOT reached"
+        print_row(row.name, row.unit, number(row.ours), number(row.theirs), ratio, row.goal, reached)
+
+
+def print_machine():
     with open("/proc/cpuinfo", encoding="utf-8") as info:
         cpu = re.search(r"model name\s*: (.*)", info.read())
     model = cpu.group(1) if cpu else platform.machine()
     print(f"\n{model}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, Linux {platform.release()}, ", end="")
     print(f"{time.strftime('%Y-%m-%d')}{', --quick' if QUICK else ''}\n")
-    print_row("", "unit", "postern", "mailfront", "ratio", "goal", "")
-    for part in parts:
-        for row in part(home):
-            ratio = f"{row.ours / row.theirs:.2f}" if row.theirs else "-"
-            reached = "" if row.reached is None else "reached" if row.reached else "NOT reached"
-            print_row(row.name, row.unit, number(row.ours), number(row.theirs), ratio, row.goal, reached)
-    print("\n* beside Debian's own tcprules; both wrote the same bytes.")
 
 
 def main():
-    parts = (count_instructions, start_to_banner, rates, throughput, idle_memory, recipients, many_networks, many_rules)
-    print_table(parts, make_home("small", [DOMAIN]))
+    # However it is told to end, what was started ends too.
+    for told in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(told, lambda *_: sys.exit(1))
+    print_machine()
+    home = make_home("small", [DOMAIN])
+    if "--relay-table" not in sys.argv[1:]:
+        print_row("", "unit", "postern", "mailfront", "ratio", "goal", "")
+        for part in PARTS:
+            print_part(part, home)
+        print("\n* beside Debian's own tcprules; both wrote the same bytes.\n")
+    print_row("POP before SMTP", "unit", "postern", "mariadb +", "ratio", "goal", "")
+    print_part(relay_table.rows, home)
+    print("\n+ MariaDB's own client with the same question; one DELETE instead of clearopensmtp.")
 
 
+PARTS = (count_instructions, start_to_banner, rates, throughput, idle_memory, recipients, many_networks, many_rules)
 main()

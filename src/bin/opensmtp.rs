@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::Parser;
 use indicatif::ProgressBar;
 use postern::control::environment::Environment;
-use postern::control::load::{Places, read_list};
+use postern::control::load::{Places, log_is_connection, read_list};
 use postern::control::text::first_line;
 use postern::errno::words;
 use postern::last_words::{PERMANENT, TEMPORARY, permanent, say, temporary};
@@ -55,7 +55,8 @@ fn main() -> ExitCode {
         };
     }
     let recorded = record_in_time(args.user, args.ip);
-    if let Err((_, said)) = &recorded {
+    // Under inetd the warning would go to the client, in the middle of his dialogue.
+    if let Some((_, said)) = recorded.as_ref().err().filter(|_| !log_is_connection()) {
         say(&[b"opensmtp: warning: login not recorded: ", said.as_bytes()]);
     }
     match args.program.as_slice() {

@@ -167,7 +167,7 @@ impl Setup {
 
     /// Looks at the connection itself: under inetd the log would go to the client, and nobody but the socket tells who that is.
     pub fn look_at_connection(&mut self) {
-        self.log_is_connection = is_same_socket();
+        self.log_is_connection = log_is_connection();
         if self.environment.get(b"TCP6REMOTEIP").or_else(|| self.environment.get(b"TCPREMOTEIP")).is_some() {
             return;
         }
@@ -317,7 +317,8 @@ impl Source {
 }
 
 /// Whether descriptor 2 is the connection itself, as inetd leaves it.
-fn is_same_socket() -> bool {
+#[must_use]
+pub fn log_is_connection() -> bool {
     let identity = |status: FileStat| (status.st_dev, status.st_ino, status.st_mode & libc::S_IFMT);
     let [output, log] = [fstat(io::stdout()), fstat(io::stderr())].map(|status| status.map(identity));
     matches!((output, log), (Ok(output), Ok(log)) if output == log && output.2 == libc::S_IFSOCK)

@@ -425,7 +425,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting { file: "", variable: "RELAY_CLEAR_MINUTES", role: Role::Value, form: Form::Text, default: "60", state: State::OnDemand,
         doc: "How long a login counts, in minutes; for smtpd, checkrelay and clearopensmtp. Anything but a positive number is 451 for those who need the table, and clearopensmtp forgets nothing." },
     Setting { file: "relaydb", variable: "", role: Role::Value, form: Form::Path, default: "mysql:", state: State::OnDemand,
-        doc: "Where logins are recorded: the path of a directory, or `mysql:` for a database that the next settings name. A path that begins with neither a slash nor a dot is in the control directory." },
+        doc: "Where logins are recorded: the path of a directory, or `mysql:` for a database that the next settings name. A path that does not begin with a slash is in the control directory." },
     Setting { file: "", variable: "RELAY_DB_TIMEOUT", role: Role::Value, form: Form::Text, default: "5", state: State::OnDemand,
         doc: "How long a database may take for a question, in seconds; then it is 451." },
     Setting { file: "", variable: "RELAY_TABLE", role: Role::Value, form: Form::Text, default: "relay", state: State::OnDemand,

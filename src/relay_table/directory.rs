@@ -7,12 +7,15 @@
 mod clean;
 mod file;
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use nix::unistd::geteuid;
 
 use crate::cdb;
 use crate::relay_table::age::Window;
@@ -24,6 +27,8 @@ use crate::relay_table::trouble::Trouble;
 const HASHED: &str = ".hashed";
 /// The name of what is being written, in the directory itself.
 const NEW: &str = ".new";
+/// The mode of a directory that we make.
+const DIRECTORY_MODE: u32 = 0o755;
 /// How often somebody else's lock is tried, in milliseconds.
 const LOCK_PAUSE_MILLISECONDS: u64 = 1;
 
@@ -126,12 +131,32 @@ impl Directory {
         Ok(())
     }
 
+    /// Whoever asks may be another user than who makes the directory, whatever the umask of that one.
     fn make(&self) -> Result<(), Trouble> {
-        match fs::create_dir(&self.path) {
+        let open = || fs::set_permissions(&self.path, Permissions::from_mode(DIRECTORY_MODE));
+        match fs::create_dir(&self.path).and_then(|()| open()) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(Trouble::at(&self.path, &error)),
         }
+    }
+
+    /// Makes the two levels for a file. They are as the directory itself: its mode and, when root makes them, its owner.
+    fn make_levels(&self, file: &Path) -> io::Result<()> {
+        let second = file.parent().unwrap_or(&self.path);
+        let first = second.parent().unwrap_or(&self.path);
+        let top = fs::metadata(&self.path)?;
+        for level in [first, second] {
+            match fs::create_dir(level) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                made => made?,
+            }
+            fs::set_permissions(level, top.permissions())?;
+            if geteuid().is_root() {
+                chown(level, Some(top.uid()), Some(top.gid()))?;
+            }
+        }
+        Ok(())
     }
 
     /// The lock that everybody holds who changes something; it ends with the value, also when a process is killed.
@@ -164,8 +189,8 @@ impl Directory {
         if entries.is_empty() {
             remove(target)?;
         } else {
-            if let Some(level) = target.parent().filter(|_| is_hashed) {
-                fs::create_dir_all(level).map_err(|error| Trouble::at(level, &error))?;
+            if is_hashed {
+                self.make_levels(target).map_err(|error| Trouble::at(target, &error))?;
             }
             write(&self.path.join(NEW), target, entries)?;
         }

@@ -23,8 +23,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// What the control file `relaydb` says: a path, taken in the control directory unless it begins with a slash or a dot, or
-    /// `mysql:`. Without the file it is a database, as the original has it.
+    /// What the control file `relaydb` says: a path, taken in the control directory unless it begins with a slash, or `mysql:`. Without the file it is a database, as the original has it.
     ///
     /// # Errors
     ///
@@ -39,15 +38,9 @@ impl Place {
                 Err(Trouble::in_file(&file, "nothing may follow `mysql:`: name the server in host.mysql"))
             }
             line if line.contains(&0) => Err(Trouble::in_file(&file, "has a NUL in it")),
-            path => Ok(Self::Directory(taken_in(control_directory, path))),
+            path => Ok(Self::Directory(control_directory.join(Path::new(OsStr::from_bytes(path))))),
         }
     }
-}
-
-/// A path as control files name it: as it is if it begins with a slash or a dot, else in the control directory.
-fn taken_in(control_directory: &Path, path: &[u8]) -> PathBuf {
-    let named = Path::new(OsStr::from_bytes(path));
-    if matches!(path.first(), Some(b'/' | b'.')) { named.to_path_buf() } else { control_directory.join(named) }
 }
 
 #[cfg(test)]
@@ -62,7 +55,7 @@ mod tests {
         let cases = [
             ("relay\n", Some(Place::Directory(control.join("relay")))),
             ("/srv/relay \t\nmore\n", Some(Place::Directory("/srv/relay".into()))),
-            ("./relay", Some(Place::Directory("./relay".into()))),
+            ("./relay", Some(Place::Directory(control.join("./relay")))),
             ("mysql:\n", Some(Place::MySql)),
             ("mysql:localhost\n", None),
             ("", None),

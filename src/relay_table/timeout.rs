@@ -17,7 +17,8 @@ pub const SECONDS_MAX: u64 = 60;
 /// [`Trouble::Configuration`] when it is no number of seconds from 1 to [`SECONDS_MAX`].
 pub fn timeout(environment: &Environment) -> Result<Duration, Trouble> {
     let Some(text) = environment.get(b"RELAY_DB_TIMEOUT") else { return Ok(Duration::from_secs(SECONDS)) };
-    let seconds = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    let digits = Some(text).filter(|text| text.iter().all(u8::is_ascii_digit));
+    let seconds = digits.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
     let seconds = seconds.filter(|seconds| (1..=SECONDS_MAX).contains(seconds)).map(Duration::from_secs);
     seconds.ok_or_else(|| {
         let said = text.escape_ascii();

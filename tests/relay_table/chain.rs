@@ -1,5 +1,6 @@
 //! opensmtp in a chain of programs: what it takes the user and address from, whom it skips, and that it always goes on.
 
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 
 use crate::site::{Site, said};
@@ -117,4 +118,42 @@ fn who_may_relay_anyway_is_not_recorded() {
     site.write_rules("10.:allow,RELAYCLIENT=\"\"\nnonsense:dney\n");
     site.login("joe@x.ex", "10.9.9.9");
     assert!(site.rows().contains(&"joe@x.ex 10.9.9.9".to_owned()));
+}
+
+/// Dovecot runs it with umask 077; smtpd, which is another user, has to read what it writes.
+#[test]
+fn others_may_read_what_is_written_whatever_the_umask() {
+    let site = Site::with_directory();
+    let opensmtp = crate::support::program("opensmtp").display().to_string();
+    let script = format!("umask 077; exec {opensmtp} --user joe@x.ex --ip 192.0.2.1");
+    let mut command = std::process::Command::new("sh");
+    command.env_clear().env("CONTROLDIR", site.home.control()).args(["-c", &script]);
+    assert!(command.status().unwrap().success());
+    let mode = |path: std::path::PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(site.table()), mode(site.table().join("192.0.2.1"))), (0o755, 0o644));
+}
+
+/// What root makes in somebody's directory is that user's.
+#[test]
+fn levels_that_root_makes_belong_to_the_owner_of_the_directory() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("left out: only root can make what belongs to others");
+        return;
+    }
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    let site = Site::with_directory();
+    std::fs::create_dir(site.table()).unwrap();
+    std::os::unix::fs::chown(site.table(), Some(nobody.uid.as_raw()), Some(nobody.gid.as_raw())).unwrap();
+    for number in 0..10_001_u32 {
+        let path = site.table().join(format!("10.0.{}.{}", number >> 8, number & 255));
+        std::fs::write(path, format!("joe@x.ex\t{}\n", crate::site::now())).unwrap();
+    }
+    assert_eq!(site.run("clearopensmtp", &["-s"]).code, Some(0));
+    let owners: Vec<u32> = std::fs::read_dir(site.table())
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap())
+        .filter(std::fs::Metadata::is_dir)
+        .map(|level| std::os::unix::fs::MetadataExt::uid(&level))
+        .collect();
+    assert_eq!(owners, vec![nobody.uid.as_raw(); 16]);
 }

@@ -76,6 +76,33 @@ fn a_host_that_hangs_leaves_time_for_the_next() {
     drop(hanging);
 }
 
+/// Also one that lets us in and then does not come to an end.
+#[test]
+fn a_server_that_hangs_on_the_question_leaves_time_for_the_next() {
+    let first = MariaDb::start();
+    let port = format!("--port={}", first.port());
+    let second = MariaDb::start_with(&["--bind-address=127.0.0.2", &port]);
+    let (on_first, on_second) = (first.database(), second.database());
+    assert_eq!((&on_first.name, &on_first.password), (&on_second.name, &on_second.password));
+    for database in [&on_first, &on_second] {
+        database.table(Layout::IndiMail);
+        database.sql("insert into relay values ('joe@x.ex', '192.0.2.7', unix_timestamp())");
+    }
+    let mut locker = Command::new("mariadb");
+    locker.args(["--no-defaults", "--user=root", "--socket"]).arg(first.socket()).arg(&on_first.name);
+    locker.arg("--execute=lock tables relay write; select sleep(60)").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut locker = locker.spawn().unwrap();
+    let sleeps = "select count(*) from information_schema.processlist where info like 'select sleep%'";
+    crate::keeper::wait_until("the table is locked", || first.sql(None, sleeps) == "1");
+    let line = format!("127.0.0.1,127.0.0.2:{}:{}:{}", on_first.user, on_first.password, first.port());
+    let site = Site::with_server(&line).with("MYSQL_DATABASE", &on_first.name).with("RELAY_DB_TIMEOUT", "3");
+    let (reply, log) = site.rcpt_and_log("joe@x.ex", "192.0.2.7");
+    assert_eq!(reply, OK, "{log}");
+    site.login("joe@x.ex", "192.0.2.7");
+    let _ = locker.kill();
+    let _ = locker.wait();
+}
+
 #[test]
 fn a_cluster_survives_the_death_of_a_node() {
     let first = GaleraNode::first();

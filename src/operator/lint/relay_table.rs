@@ -54,6 +54,11 @@ fn lint_directory(path: &Path) -> Option<Finding> {
         Ok(metadata) if metadata.permissions().mode() & 0o002 != 0 => {
             Some(Finding::error(path, "can be written by everyone, so everyone may let anybody relay: chmod o-w"))
         }
+        Ok(metadata) if metadata.permissions().mode() & 0o005 != 0 => {
+            let text =
+                "everyone on this host may see who has read mail, and may hold the lock that logins need: chmod o-rx";
+            Some(Finding::warning(path, text))
+        }
         Ok(_) => None,
     }
 }

@@ -21,25 +21,34 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Trouble::Table`] when the directory is missing or something in it cannot be read or changed; what was forgotten so
-    /// far stays forgotten.
+    /// [`Trouble::Table`] when the directory is missing or something in it cannot be read or changed: the first such thing,
+    /// when all others are done.
     pub fn clean(&self, window: Window, now: i64, progress: &mut dyn FnMut(u64)) -> Result<u64, Trouble> {
-        let mut forgotten = 0;
+        let (mut forgotten, mut failed) = (0, Ok(()));
         let mut flat = Vec::new();
         self.each_address(&mut |path, address| {
-            if read(path)?.is_some_and(|entries| entries.iter().any(|entry| !window.is_live(entry.time, now))) {
-                forgotten += self.forget(address, window, now)?;
-                progress(forgotten);
+            match self.clean_address(path, address, window, now) {
+                Ok(count) => forgotten += count,
+                Err(trouble) => failed = failed.clone().and(Err(trouble)),
             }
+            progress(forgotten);
             if path.parent() == Some(self.path.as_path()) && path.exists() {
                 flat.push(address);
             }
             Ok(())
         })?;
+        failed?;
         if flat.len() > FLAT_ADDRESSES_MAX || self.path.join(HASHED).exists() {
             self.deepen(&flat)?;
         }
         Ok(forgotten)
+    }
+
+    /// A file in which nothing but live rows stands needs no lock.
+    fn clean_address(&self, path: &Path, address: IpAddr, window: Window, now: i64) -> Result<u64, Trouble> {
+        let entries = read(path)?.unwrap_or_default();
+        let is_clean = !entries.is_empty() && entries.iter().all(|entry| window.is_live(entry.time, now));
+        if is_clean { Ok(0) } else { self.forget(address, window, now) }
     }
 
     /// How many logins [`Self::clean`] would forget.

@@ -1,14 +1,17 @@
 //! The file of one address: read whole, replaced whole.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use crate::relay_table::trouble::Trouble;
 
 /// The largest file that is read, in octets: some 50,000 users behind one address.
 const FILE_OCTETS_MAX: u64 = 4 << 20;
+
+/// The mode of a file: smtpd may run as another user than who records logins.
+const FILE_MODE: u32 = 0o644;
 
 /// A row without its address, which is the file's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,11 +48,14 @@ pub(super) fn write(new: &Path, path: &Path, entries: &[Entry]) -> Result<(), Tr
     written.map_err(|error| Trouble::at(path, &error))
 }
 
-/// A fresh file: what a killed writer left is removed, a link in its place is not followed.
+/// A fresh file that others may read, whatever the umask: what a killed writer left is removed, a link in its place is not
+/// followed.
 fn create(path: &Path) -> io::Result<File> {
-    let create = || OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
-    match create() {
+    let create = || OpenOptions::new().write(true).create_new(true).open(path);
+    let file = match create() {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(path).and_then(|()| create()),
         created => created,
-    }
+    }?;
+    file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+    Ok(file)
 }

@@ -106,7 +106,10 @@ fn a_directory_that_has_grown_gets_two_levels_and_loses_nobody() {
     for number in 0..count {
         fs::write(table.path.join(address(number).to_string()), format!("joe@x.ex\t{NOW}\n")).unwrap();
     }
+    fs::set_permissions(&table.path, Permissions::from_mode(0o750)).unwrap();
     assert_eq!(table.clean(hour(), NOW, &mut |_| ()), Ok(0));
+    let level = table.hashed(address(0)).parent().unwrap().to_path_buf();
+    assert_eq!(fs::metadata(level).unwrap().mode() & 0o777, 0o750, "levels are as the directory itself");
     let is_there = |number| table.contains(b"joe@x.ex", address(number), hour(), NOW).unwrap();
     assert!((0..count).all(is_there));
     assert!(!table.flat(address(0)).exists() && table.hashed(address(0)).exists());
@@ -140,4 +143,14 @@ fn writers_at_once_lose_nothing() {
     let _held = table.lock(soon()).unwrap();
     let refused = table.record(&login("joe@x.ex", "192.0.2.7"), NOW, Instant::now());
     assert!(refused.unwrap_err().to_string().ends_with("another program holds the lock"));
+}
+
+#[test]
+fn what_cannot_be_read_does_not_keep_the_rest_from_being_cleaned() {
+    let (_dir, table) = table();
+    table.record(&login("a@x.ex", "192.0.2.7"), NOW - 9999, soon()).unwrap();
+    fs::create_dir(table.path.join("192.0.2.8")).unwrap();
+    fs::write(table.path.join("192.0.2.9"), "nonsense\n").unwrap();
+    assert!(table.clean(hour(), NOW, &mut |_| ()).is_err());
+    assert!(!table.path.join("192.0.2.7").exists() && !table.path.join("192.0.2.9").exists());
 }

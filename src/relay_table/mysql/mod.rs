@@ -7,7 +7,7 @@ mod rows;
 mod session;
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mysql_async::Value;
 use tokio::runtime::{Builder, Runtime};
@@ -136,19 +136,18 @@ impl<'a> MySqlTable<'a> {
         mut work: impl AsyncFnMut(&mut Session<'_>) -> Result<T, Failure>,
     ) -> Result<T, Trouble> {
         self.runtime.block_on(async {
-            let mut said = Vec::new();
+            let (mut said, began) = (Vec::new(), Instant::now());
             let count = self.server.endpoints.len();
             for (number, endpoint) in self.server.endpoints.iter().enumerate() {
-                let share = self.patience.share(count - number);
-                let tried =
-                    match Session::open(&self.server, endpoint, self.environment, mode, self.patience, share).await {
-                        Ok(mut session) => {
-                            let worked = tried_again(&mut session, &mut work).await;
-                            session.close().await;
-                            worked
-                        }
-                        Err(failure) => Err(failure),
-                    };
+                let patience = self.patience.share(count - number, began.elapsed());
+                let tried = match Session::open(&self.server, endpoint, self.environment, mode, patience).await {
+                    Ok(mut session) => {
+                        let worked = tried_again(&mut session, &mut work).await;
+                        session.close().await;
+                        worked
+                    }
+                    Err(failure) => Err(failure),
+                };
                 match tried {
                     Ok(answer) => return Ok(answer),
                     Err(failure) => {

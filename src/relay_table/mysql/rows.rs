@@ -19,7 +19,9 @@ pub(super) async fn each(
             format!("SELECT {user}, {}, timestamp FROM {{}}", columns.address)
         })
         .await?;
+    let mut has_given = false;
     let mut give = |row: &mysql_async::Row| {
+        has_given = true;
         let text = |column| octets(row, column).map(|octets| String::from_utf8_lossy(octets).into_owned());
         let (user, address, time) = (text(0), text(1).and_then(|text| parse_stored(&text)), seconds(row, 2));
         match (user, address, time) {
@@ -29,7 +31,9 @@ pub(super) async fn each(
         }
         .map_err(|trouble| Failure::Given(trouble.to_string()))
     };
-    session.each_row(&statement, &mut give).await
+    let given = session.each_row(&statement, &mut give).await;
+    // To begin again, here or on another server, would give the same rows twice.
+    given.map_err(|failure| if has_given { Failure::Given(failure.to_string()) } else { failure })
 }
 
 /// Puts rows in with one statement, each unless there is a newer one.

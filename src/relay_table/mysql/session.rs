@@ -41,10 +41,13 @@ impl Patience {
         Self { connect: time, statement: time, until: Some(Instant::now() + time) }
     }
 
-    /// What each of so many servers may take to be reached, the last one all that is left.
-    pub(super) fn share(&self, servers: usize) -> Duration {
+    /// What the next of so many servers has of it: its share of the time to be reached, of which so much has gone, and of all
+    /// that is left, so that one that hangs leaves time for the others.
+    pub(super) fn share(&self, servers: usize, gone: Duration) -> Self {
         let parts = u32::try_from(servers).unwrap_or(u32::MAX).max(1);
-        self.left(self.connect) / parts
+        let connect = self.left(self.connect.saturating_sub(gone)) / parts;
+        let now = Instant::now();
+        Self { connect, until: self.until.map(|until| now + until.saturating_duration_since(now) / parts), ..*self }
     }
 
     fn left(&self, time: Duration) -> Duration {
@@ -97,14 +100,13 @@ pub(super) struct Session<'s> {
 }
 
 impl<'s> Session<'s> {
-    /// Connects within the time `share`.
+    /// Connects.
     pub async fn open(
         server: &'s Server,
         endpoint: &Endpoint,
         environment: &Environment,
         mode: Mode,
         patience: Patience,
-        share: Duration,
     ) -> Result<Self, Failure> {
         let setup = server.init.iter().map(String::as_str).chain(mode.setup().iter().copied());
         let options = OptsBuilder::default()
@@ -118,11 +120,11 @@ impl<'s> Session<'s> {
             .stmt_cache_size(STATEMENTS_MAX)
             .compression(server.compress.then(Compression::default))
             .init(setup.collect::<Vec<_>>());
-        let until = Instant::now() + share;
+        let until = Instant::now() + patience.connect;
         let options = match endpoint {
             Endpoint::Socket(path) => options.socket(path.to_str()),
             Endpoint::Tcp(name, port) => {
-                let addresses = host::addresses(name, environment, share).map_err(Failure::Broken)?;
+                let addresses = host::addresses(name, environment, patience.connect).map_err(Failure::Broken)?;
                 let tls = server.tls.as_ref().map(tls_options).transpose()?;
                 options.ip_or_hostname(name.as_str()).tcp_port(*port).resolved_ips(Some(addresses)).ssl_opts(tls)
             }

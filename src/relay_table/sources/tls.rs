@@ -47,7 +47,7 @@ pub(super) fn wanted(sources: &Sources<'_>, options: &Options, field: Option<boo
         || sources.environment.get(b"MYSQL_OPT_SSL_ENFORCE").is_some()
         || sources.environment.get(b"MYSQL_OPT_SSL_VERIFY_CERT").is_some()
         || authority.is_some()
-        || options.value_of("ssl").is_some();
+        || options.value_of("ssl").is_some_and(|value| !is_off(&value));
     if !field.unwrap_or(asked_for) {
         return Ok(None);
     }
@@ -64,13 +64,18 @@ pub(super) fn wanted(sources: &Sources<'_>, options: &Options, field: Option<boo
         }
     };
     let verifies = sources.environment.get(b"MYSQL_OPT_SSL_VERIFY_CERT").is_some()
-        || options.value_of("ssl-verify-server-cert").is_some_and(|value| value.is_empty() || value == "1");
+        || options.value_of("ssl-verify-server-cert").is_some_and(|value| !is_off(&value));
     let by_other = match (verifies, authority.is_some()) {
         (true, _) => Verification::Name,
         (false, true) => Verification::Chain,
         (false, false) => Verification::Nothing,
     };
     Ok(Some(Tls { authority, identity, verification: mode.unwrap_or(Verification::Nothing).max(by_other) }))
+}
+
+/// Whether a value of an option file says no; without a value an option says yes.
+fn is_off(value: &str) -> bool {
+    ["0", "off", "false"].iter().any(|off| value.eq_ignore_ascii_case(off))
 }
 
 /// What `MYSQL_OPT_SSL_MODE` asks for; none if it asks for nothing.
