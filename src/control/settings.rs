@@ -552,8 +552,8 @@ pub const SETTINGS: &[Setting] = &[
     // Recipients.
     Setting { file: "qregex", variable: "QREGEX", role: Role::Value, form: Form::Number, default: "0", state: State::Works(Key::QRegex),
         doc: "Not 0: lists hold regular expressions instead of wildcards." },
-    Setting { file: "", variable: "USE_FNMATCH", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("rule files"),
-        doc: "Match rule patterns as file names." },
+    Setting { file: "", variable: "USE_FNMATCH", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
+        doc: "The wildcards of badhost and accesslist are those of file names, as fnmatch(3) has them: `*` stops at a slash, `[!a-z]` is what is not in the set." },
     Setting { file: "", variable: "CHECKRECIPIENT", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("accounts"),
         doc: "Local recipients must exist: 1, 2 or 3." },
     Setting { file: "chkrcptdomains", variable: "", role: Role::Value, form: Form::Addresses, default: "", state: State::NotYet("accounts"),

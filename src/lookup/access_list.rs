@@ -7,7 +7,7 @@ use crate::lookup::address::each_entry;
 use crate::lookup::ere::BadExpression;
 use crate::lookup::shape::Shaped;
 use crate::lookup::undecided::Undecided;
-use crate::lookup::{entry_of, failed, list_name, listed};
+use crate::lookup::{entry_of, failed, list_name};
 use crate::policy::verdict::{Answer, LookupFailed};
 use crate::smtp::path::domain;
 
@@ -59,8 +59,7 @@ pub(super) fn answer(sender: &[u8], recipient: &[u8], setup: &Setup) -> Result<A
     }
     let file = list_name(setup, "ACCESSLIST", "accesslist");
     let path = setup.control.directory.join(file.as_ref());
-    let syntax = listed::syntax(setup);
-    let (from, to) = (Shaped::new(sender, syntax), Shaped::new(recipient, syntax));
+    let (from, to) = (Shaped::new(sender, setup), Shaped::new(recipient, setup));
     let mut by_recipient = Pass::default();
     let mut by_sender = Pass::default();
     let read = each_entry(

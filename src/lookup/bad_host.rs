@@ -6,14 +6,14 @@ use crate::control::Setup;
 use crate::lookup::address::each_entry;
 use crate::lookup::shape::Shaped;
 use crate::lookup::undecided::Undecided;
-use crate::lookup::{entry_of, failed, list_name, listed};
+use crate::lookup::{entry_of, failed, list_name};
 use crate::policy::verdict::{Answer, LookupFailed};
 
 /// Whether a line speaks against the client's name; with `!` in front a line speaks against all others. One is enough.
 pub(super) fn answer(setup: &Setup) -> Result<Answer, LookupFailed> {
     let file = list_name(setup, "BADHOST", "badhost");
     let path = setup.control.directory.join(file.as_ref());
-    let host = Shaped::new(setup.client.shown_name(), listed::syntax(setup));
+    let host = Shaped::new(setup.client.shown_name(), setup);
     let (mut against, mut bad) = (None, None);
     let read = each_entry(
         &path,

@@ -11,6 +11,7 @@ pub mod compile;
 mod compiled;
 pub mod ere;
 mod ere_set;
+mod file_names;
 mod helper;
 pub mod host_access;
 pub mod hosts;
