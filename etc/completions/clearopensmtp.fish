@@ -1,4 +1,4 @@
-complete -c clearopensmtp -l batch -d 'Delete so many rows at a time' -r
+complete -c clearopensmtp -l batch -d 'Delete at most so many rows at a time; fewer when that takes longer than 50 ms' -r
 complete -c clearopensmtp -s s -d 'Forget logins, and leave tcp.smtp.cdb alone: all that a site needs whose smtpd asks the table itself (CHECKRELAY)'
 complete -c clearopensmtp -s t -d 'Make tcp.smtp.cdb anew, and forget nothing'
 complete -c clearopensmtp -s C -d 'Forget logins in every database of the cluster, which mcdinfo names'

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Parser;
 
-/// Rows that are deleted at once if nobody says otherwise: some ten milliseconds of work.
+/// Rows that are deleted at once if nobody says otherwise.
 const BATCH_DEFAULT: u32 = 1000;
 /// The most rows that may be deleted at once.
 const BATCH_MAX: i64 = 100_000;
@@ -76,7 +76,7 @@ pub struct ClearOpenSmtp {
     /// Print how many rows would go, and change nothing
     #[arg(long, conflicts_with = "rebuild")]
     pub dry_run: bool,
-    /// Delete so many rows at a time
+    /// Delete at most so many rows at a time; fewer when that takes longer than 50 ms
     #[arg(long, value_name = "N", default_value_t = BATCH_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=BATCH_MAX))]
     pub batch: u32,
     /// Tell what was done

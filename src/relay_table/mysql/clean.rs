@@ -1,5 +1,7 @@
 //! Forgets the logins that no longer count, a bounded number at a time, so that nobody waits long for a lock.
 
+use std::time::{Duration, Instant};
+
 use mysql_async::{Statement, Value};
 
 use crate::relay_table::age::Window;
@@ -10,6 +12,10 @@ use crate::relay_table::sources::Layout;
 
 /// What does not count: too old, too far in the future, or without a time.
 const EXPIRED: &str = "(timestamp < ? OR timestamp > ? OR timestamp IS NULL)";
+/// How long a batch may take before the next one is half as big: so long may a login have to wait for it.
+const BATCH_TIME_MAX: Duration = Duration::from_millis(50);
+/// No batch is made smaller than this.
+const BATCH_MIN: u32 = 100;
 const REPEATABLE: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 
 /// The database's clock.
@@ -61,16 +67,31 @@ async fn by_time(
     session: &mut Session<'_>,
     statement: &Statement,
     bounds: &[Value; 2],
-    batch: u32,
+    most: u32,
     told: &mut dyn FnMut(u64),
 ) -> Result<(), Failure> {
+    let mut batch = most;
     loop {
         let values = [bounds.as_slice(), &[batch.into()]].concat();
+        let began = Instant::now();
         let deleted = delete(session, statement, &values).await?;
         told(deleted);
         if deleted < u64::from(batch) {
             return Ok(());
         }
+        batch = next_batch(batch, most, began.elapsed());
+    }
+}
+
+/// How many rows go at once, at most `most`, after so many have taken so long. Not fewer than [`BATCH_MIN`]: where the disk is
+/// slow, each batch waits for it once.
+fn next_batch(batch: u32, most: u32, took: Duration) -> u32 {
+    if took > BATCH_TIME_MAX {
+        (batch / 2).max(BATCH_MIN.min(most))
+    } else if took < BATCH_TIME_MAX / 4 {
+        batch.saturating_mul(2).min(most)
+    } else {
+        batch
     }
 }
 
@@ -78,9 +99,10 @@ async fn by_address(
     session: &mut Session<'_>,
     statement: &Statement,
     bounds: &[Value; 2],
-    batch: u32,
+    most: u32,
     told: &mut dyn FnMut(u64),
 ) -> Result<(), Failure> {
+    let mut batch = most;
     let (_, next) = session
         .prepare(|_, _| "SELECT ip_addr FROM {} WHERE ip_addr >= ? ORDER BY ip_addr LIMIT 1 OFFSET ?".to_owned())
         .await?;
@@ -93,7 +115,9 @@ async fn by_address(
             // Without a unique key there may be no end of one address.
             Some(to) if to != from => {
                 let values = [&[from, to.clone()], bounds.as_slice()].concat();
+                let began = Instant::now();
                 told(delete(session, statement, &values).await?);
+                batch = next_batch(batch, most, began.elapsed());
                 from = to;
             }
             Some(_) | None => {
@@ -114,5 +138,18 @@ async fn delete(session: &mut Session<'_>, statement: &Statement, values: &[Valu
             tried_again(session, &mut once).await
         }
         deleted => deleted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_that_takes_too_long_is_halved_and_grows_again() {
+        let after = |batch, most, milliseconds| next_batch(batch, most, Duration::from_millis(milliseconds));
+        assert_eq!([after(1000, 1000, 50), after(1000, 1000, 51), after(150, 1000, 9000)], [1000, 500, 100]);
+        assert_eq!([after(500, 1000, 13), after(500, 1000, 12), after(800, 1000, 1)], [500, 1000, 1000]);
+        assert_eq!([after(7, 7, 9000), after(1, 1, 9000), after(7, 7, 1)], [7, 1, 7]);
     }
 }

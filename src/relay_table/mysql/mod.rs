@@ -136,17 +136,22 @@ impl<'a> MySqlTable<'a> {
         mut work: impl AsyncFnMut(&mut Session<'_>) -> Result<T, Failure>,
     ) -> Result<T, Trouble> {
         self.runtime.block_on(async {
-            let (mut said, began) = (Vec::new(), Instant::now());
+            // Only what was spent in vain on the way to other servers is missing on the way to this one.
+            let (mut said, mut gone) = (Vec::new(), Duration::ZERO);
             let count = self.server.endpoints.len();
             for (number, endpoint) in self.server.endpoints.iter().enumerate() {
-                let patience = self.patience.share(count - number, began.elapsed());
+                let patience = self.patience.share(count - number, gone);
+                let began = Instant::now();
                 let tried = match Session::open(&self.server, endpoint, self.environment, mode, patience).await {
                     Ok(mut session) => {
                         let worked = tried_again(&mut session, &mut work).await;
                         session.close().await;
                         worked
                     }
-                    Err(failure) => Err(failure),
+                    Err(failure) => {
+                        gone += began.elapsed();
+                        Err(failure)
+                    }
                 };
                 match tried {
                     Ok(answer) => return Ok(answer),
