@@ -12,6 +12,7 @@ use crate::message::date::rfc5322;
 use crate::message::unstuff::{Bare, Stop};
 use crate::message::{Content, Limits};
 use crate::queue::program::Program;
+use crate::queue::status::QueueStatus;
 use crate::session::{Attempt, Delivery, Outcome, Session, Then, Turn};
 use crate::smtp::reply;
 use crate::wire::{Awaited, Broken, Wire};
@@ -162,12 +163,16 @@ impl Connection<'_> {
         } else if delay > 0 {
             self.wire.pause(patience)?;
         }
-        Ok(self.session.greet(&rfc5322(now_seconds())))
+        let lookups = &mut self.lookups;
+        Ok(self.session.greet(&rfc5322(now_seconds()), &mut |question| lookups.answer(question)))
     }
 
     fn receive(&mut self, delivery: Delivery) -> Result<Turn, Ended> {
         // Before 354, so that a queue that cannot start is said instead.
-        let mut program = match Program::start(self.setup, &self.session.exported()) {
+        let setup = delivery.setup().unwrap_or(self.setup);
+        let started =
+            if delivery.is_blackholed() { Ok(None) } else { Program::start(setup, &self.session.exported()).map(Some) };
+        let mut program = match started {
             Ok(program) => program,
             Err(error) => {
                 let outcome = Outcome::NotStarted(error.to_string());
@@ -176,25 +181,29 @@ impl Connection<'_> {
         };
         self.log.flush();
         self.wire.say(&reply::GO_AHEAD)?;
-        program.write(&self.session.trace_header(&delivery, &rfc5322(now_seconds())));
-        let control = &self.setup.control;
+        if let Some(program) = &mut program {
+            program.write(&self.session.trace_header(&delivery, &rfc5322(now_seconds())));
+        }
+        let control = &setup.control;
         let mut content = Content::new(Limits {
             octets_max: control.databytes,
             hops_max: control.hops_max,
             bare: Bare { lf: control.allow_bare_lf, cr: !control.forbid_bare_cr },
         });
-        match self.stream(&mut content, &mut program)? {
+        match self.stream(&mut content, program.as_mut())? {
             Stop::EndOfMessage => {}
             stop @ (Stop::BareLf | Stop::BareCr) => return Err(Ended::Bare(stop)),
         }
-        let outcome = match content.flaw() {
-            Some(flaw) => {
+        let outcome = match (content.flaw(), program) {
+            (Some(flaw), program) => {
                 drop(program); // and with it the message
                 Outcome::Flawed(flaw)
             }
-            None => Outcome::Handed(program.hand_over(&delivery.envelope)),
+            (None, Some(program)) => Outcome::Handed(program.hand_over(&delivery.envelope)),
+            (None, None) => Outcome::Blackholed { pid: nix::unistd::getpid().as_raw() },
         };
-        self.has_queued |= matches!(outcome, Outcome::Handed(crate::queue::status::QueueStatus::Queued { .. }));
+        let is_queued = matches!(outcome, Outcome::Handed(QueueStatus::Queued { .. }));
+        self.has_queued |= is_queued || matches!(outcome, Outcome::Blackholed { .. });
         Ok(self.settle(&delivery, content.octets(), &outcome))
     }
 
@@ -205,13 +214,15 @@ impl Connection<'_> {
         self.session.settle(outcome, now_seconds())
     }
 
-    /// Streams the content to the queue program. The program is told to discard if this fails: it is dropped.
-    fn stream(&mut self, content: &mut Content, program: &mut Program) -> Result<Stop, Broken> {
+    /// Streams the content to the queue program, if there is one. It is told to discard if this fails: it is dropped.
+    fn stream(&mut self, content: &mut Content, mut program: Option<&mut Program>) -> Result<Stop, Broken> {
         let mut pace = self.wire.pace();
         loop {
             let window = self.wire.window();
             let settled = content.take(window);
-            program.write(window.get(settled.text).unwrap_or_default());
+            if let Some(program) = &mut program {
+                program.write(window.get(settled.text).unwrap_or_default());
+            }
             self.wire.use_up(settled.used);
             match settled.stop {
                 Some(stop) => return Ok(stop),

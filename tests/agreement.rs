@@ -22,7 +22,7 @@ use world::{Client, LISTS, Random, VARIABLES, client, rules, write_control};
 const DIRECTORIES: usize = 120;
 const CLIENTS: usize = 8;
 /// Situations of which the proposed change is made.
-const SITUATIONS_CHANGED: usize = 300;
+const SITUATIONS_CHANGED: usize = 450;
 
 const ZONE: &str = "gw.ex. A 192.0.2.9\nmail.partner.ex. A 198.51.100.7\nmail.partner.ex. AAAA 2001:db8::5\n\
     mxdom.ex. MX 10 mx.mxdom.ex.\nmx.mxdom.ex. A 203.0.113.5\nnull.ex. MX 0 .\n";

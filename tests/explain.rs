@@ -55,6 +55,8 @@ fn every_source_says_in_order_why_it_did_not_grant() {
         "reply: 451 Sorry, there is a DNS temporary failure (#4.4.3)",
         "CUGMAIL: not set, or without domain",
         "relay probe: it is none",
+        "badrcptto: no such file",
+        "accesslist: no such file",
         "recipient without domain: it has one, or AUTH_ALL is set",
         "rcpthosts: no line is about far.ex",
         "AUTH: not authenticated",

@@ -119,6 +119,36 @@ const LINES: &[(&str, &str, i32, &[&str])] = &[
         2,
         &["error: relaymailfrom:1: `@ours.test&10.0.0.1/8` never matches: the address is not"],
     ),
+    (
+        "badmailfrom",
+        "spam.test\n",
+        2,
+        &["error: badmailfrom:1: `spam.test` never matches an address of that domain: write `@spam.test`"],
+    ),
+    ("badrcptto", "@spam.test\njoe\n*spam.test\nroot@ours.test\n", 0, &[]),
+    ("blackholedrcpt", "joe@ours.test\r\n", 2, &["error: blackholedrcpt:1: ends in CR and never matches"]),
+    ("badmailpatterns", "!*@ours.test\n", 1, &["warning: badmailpatterns: has only exceptions"]),
+    (
+        "badip",
+        "192.168.\n10.0.0.0/8\n10.*\n",
+        2,
+        &[
+            "error: badip:1: `192.168.` never matches: write `192.168.*`",
+            "error: badip:2: `10.0.0.0/8` never matches: there are no networks",
+            "warning: badip: is not read here: tcp.smtp or the run script must set BADIPCHECK",
+        ],
+    ),
+    (
+        "hostaccess",
+        "a.test:10.\nb.test 10.\nc.test:10.0.0.1/8\n*:*\n<>:1?.2-.*.4\n",
+        2,
+        &[
+            "error: hostaccess:2: `b.test 10.` says nothing",
+            "error: hostaccess:3: `c.test:10.0.0.1/8` cannot be read: ",
+        ],
+    ),
+    ("accesslist", "rcpt:a@b:c@d\nto:a@b:c@d\n", 2, &["error: accesslist:2: `to:a@b:c@d` says nothing"]),
+    ("badmailfrom.sql", "a:b:c:d:e\n", 1, &["warning: badmailfrom.sql: is there and is not read yet"]),
     ("relaylevel", "opne\n", 2, &["error: relaylevel:1: `opne` is no level"]),
     ("relaylevel", "open\n", 2, &["error: relaylevel:1: `open`: everyone may relay"]),
     ("relaylevel", "none\n", 0, &[]),
@@ -130,6 +160,17 @@ fn lines_of_relaying_are_examined() {
     for (file, text, code, expected) in LINES {
         check(&home(&[(file, text)]), &[], *code, expected);
     }
+}
+
+#[test]
+fn lists_of_expressions_are_examined_as_such() {
+    let files = [("badhost", "\\.dyn\\.\n[\n"), ("goodrcptto", "^joe@\n[\n"), ("badrcptpatterns", "*\n")];
+    let expected = [
+        "error: badhost:2: `[` is no regular expression",
+        "warning: badrcptpatterns: is not read, because QREGEX",
+        "error: goodrcptto:2: `[` is no regular expression",
+    ];
+    check(&home(&files), &["--env", "QREGEX=1", "--env", "BADHOSTCHECK="], 2, &expected);
 }
 
 #[test]

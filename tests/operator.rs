@@ -80,7 +80,7 @@ fn every_setting_that_does_nothing_yet_is_warned_about_when_set() {
         }
     }
     println!("{files} files and {variables} variables that do nothing yet are warned about");
-    assert!(files > 40 && variables > 80);
+    assert!(files > 30 && variables > 80);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_list_in_a_form_that_is_not_read_is_warned_about() {
             let home = control(BASIC);
             fs::write(home.path().join("control").join(&form), [0; 2048]).unwrap();
             let output = postern(&["lint", "--control", &directory(&home)]);
-            let is_read = form == "relaymailfrom.cdb";
+            let is_read = rows().iter().any(|row| text(row, "file") == form && text(row, "state") != "not yet");
             assert_eq!(output.status.code(), Some(i32::from(!is_read)), "{form}: {}", stdout(&output));
             assert_eq!(stdout(&output).contains(&format!("/{form}: is there and is not read yet")), !is_read);
             forms += 1;
@@ -187,12 +187,12 @@ fn lint_knows_the_rules_of_tcpserver() {
     assert_eq!(lint("127.:allow,RELAYCLIENT=\"\"\n:allow\n").status.code(), Some(0));
     let open = lint(":allow,RELAYCLIENT=\"\"\n");
     assert!(open.status.code() == Some(2) && stdout(&open).contains("this is an open relay"), "{}", stdout(&open));
-    let ignored = lint("10.:allow,BADIPCHECK=\"\"\n");
-    assert!(ignored.status.code() == Some(1) && stdout(&ignored).contains("rule `10.`: BADIPCHECK is set and does"));
+    let ignored = lint("10.:allow,CHECKSENDER=\"\"\n");
+    assert!(ignored.status.code() == Some(1) && stdout(&ignored).contains("rule `10.`: CHECKSENDER is set and does"));
     // A network is many keys and one finding.
-    let network = stdout(&lint("192.0.2.64/26:allow,BADIPCHECK=\"1\"\n10.:deny\n"));
+    let network = stdout(&lint("192.0.2.64/26:allow,CHECKSENDER=\"1\"\n10.:deny\n"));
     assert!(
-        network.contains("rule `192.0.2.64`: BADIPCHECK") && network.matches("BADIPCHECK").count() == 1,
+        network.contains("rule `192.0.2.64`: CHECKSENDER") && network.matches("CHECKSENDER").count() == 1,
         "{network}"
     );
 }

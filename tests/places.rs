@@ -80,7 +80,7 @@ fn settings_are_shown() {
         concat!("Postern smtpd ", env!("CARGO_PKG_VERSION"), "\n"),
         "\ncontrol file me: present\n",
         "\ncontrol file rcpthosts: absent\n",
-        "\ncontrol file badmailfrom: absent (not yet)\n",
+        "\ncontrol file badmailfrom: absent\n",
         "\nenvironment RELAYCLIENT: set\n",
         "\nenvironment STARTTLS: not set (not yet)\n",
     ];

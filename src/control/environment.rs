@@ -22,6 +22,12 @@ impl Environment {
         self.iter().rev().find_map(|(key, value)| (key == name).then_some(value))
     }
 
+    /// The same where `name` is not set.
+    #[must_use]
+    pub fn without(&self, name: &[u8]) -> Self {
+        Self { pairs: self.pairs.iter().filter(|(other, _)| other != name).cloned().collect() }
+    }
+
     /// Every variable with its value.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
         self.pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))

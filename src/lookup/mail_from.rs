@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use memchr::memmem;
 
 use crate::control::Setup;
-use crate::errno::words;
 use crate::lookup::accounts::Accounts;
-use crate::lookup::address::{AddressList, Match, Syntax, each_entry};
+use crate::lookup::address::{AddressList, each_entry};
 use crate::lookup::client_list::{World, decide};
 use crate::lookup::clients::{Reading, Rejected, Sought};
 use crate::lookup::compiled::Compiled;
+use crate::lookup::listed;
 use crate::lookup::sender_line::{Sender, SenderLine};
 use crate::lookup::undecided::Undecided;
-use crate::lookup::{compiled_failed, failed, is_compiled};
+use crate::lookup::{ByUse, compiled_failed, failed};
 use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Using};
 use crate::smtp::path::domain;
 
@@ -30,7 +30,7 @@ pub(super) struct MailFrom<'s> {
     accounts: Accounts<'s>,
     /// The lines of the text that are conditions; read once.
     conditions: Option<Conditions>,
-    last: Option<(Vec<u8>, Result<Answer, LookupFailed>)>,
+    last: Option<(Vec<u8>, ByUse)>,
 }
 
 #[derive(Debug, Default)]
@@ -72,14 +72,12 @@ impl<'s> MailFrom<'s> {
         using: Using,
         world: &mut World<'_>,
     ) -> Result<Answer, LookupFailed> {
-        match &self.last {
-            Some((asked, known)) if asked == sender && (using == Using::Files || *known != Ok(Answer::NeedsDns)) => {
-                return known.clone();
-            }
-            Some(_) | None => {}
-        }
-        let answer = self.search(sender, sought, using, world);
-        self.last = Some((sender.to_vec(), answer.clone()));
+        let last = self.last.take().filter(|(asked, _)| asked == sender);
+        let (asked, mut answers) = last.unwrap_or_else(|| (sender.to_vec(), ByUse::default()));
+        let known = answers.get(using).cloned();
+        let answer = known.unwrap_or_else(|| self.search(sender, sought, using, world));
+        let answer = answers.keep(using, answer);
+        self.last = Some((asked, answers));
         answer
     }
 
@@ -112,20 +110,7 @@ impl<'s> MailFrom<'s> {
 
     /// What the lines of the original's forms say.
     fn by_address(&mut self, sender: &[u8], setup: &Setup) -> Result<Answer, LookupFailed> {
-        let syntax = if setup.control.regular_expressions { Syntax::Expressions } else { Syntax::Wildcards };
-        let compiled = || FileName::from(format!("{}.cdb", self.file));
-        let yes = |file, line| Ok(Answer::Yes(Evidence { file, line, suffix: Vec::new() }));
-        match self.addresses.find(sender, syntax) {
-            Ok(Match::Absent) => Ok(Answer::Absent),
-            Ok(Match::No) => Ok(Answer::No),
-            Ok(Match::Yes { line: Some(line), .. }) => yes(self.file.clone(), Some(line)),
-            Ok(Match::Yes { line: None, .. }) => yes(compiled(), None),
-            Err(Undecided::Compiled { path, error }) => Err(compiled_failed(compiled(), path, error.to_string())),
-            Err(Undecided::Unreadable(unreadable)) if is_compiled(&unreadable.path) => {
-                Err(compiled_failed(compiled(), unreadable.path, words(&unreadable.error).into_owned()))
-            }
-            Err(undecided) => Err(failed(self.file.clone(), undecided)),
-        }
+        listed::answer(self.addresses.find(sender, listed::syntax(setup)), &self.file, None)
     }
 
     /// What the conditions that may be about this sender say. A failure is none if another line grants.

@@ -1,7 +1,9 @@
 //! Answers policy's questions: lists and compiled lists of the control directory, DNS.
 
+pub mod access_list;
 mod accounts;
 pub mod address;
+mod bad_host;
 mod client_list;
 pub mod clients;
 pub mod clients_compiled;
@@ -9,17 +11,22 @@ pub mod compile;
 mod compiled;
 pub mod ere;
 mod ere_set;
+mod file_names;
+pub mod host_access;
 pub mod hosts;
 pub mod keyed;
 pub mod list;
+mod listed;
 mod mail_from;
 mod own;
 mod passwd;
 mod pieces;
+mod present;
 mod recipients;
 mod relay_mx;
 pub mod relay_table;
 pub mod sender_line;
+mod shape;
 pub mod undecided;
 pub mod wildmat;
 
@@ -34,6 +41,7 @@ use crate::lookup::clients::{Reading, Sought};
 use crate::lookup::hosts::{Host, Hosts};
 use crate::lookup::keyed::KeyedList;
 use crate::lookup::list::Found;
+use crate::lookup::listed::Listed;
 use crate::lookup::mail_from::MailFrom;
 use crate::lookup::relay_table::RelayTable;
 use crate::lookup::undecided::Undecided;
@@ -47,9 +55,10 @@ pub struct Lookups<'s> {
     mail_from: Option<MailFrom<'s>>,
     /// The client does not change: read once, decided once.
     relay_clients: Option<Result<Option<Reading>, LookupFailed>>,
-    relay_clients_by_files: Option<Result<Answer, LookupFailed>>,
-    relay_clients_by_dns: Option<Result<Answer, LookupFailed>>,
+    relay_clients_answers: ByUse,
     relay_domains: Option<Result<Answer, LookupFailed>>,
+    /// The lists of addresses that refuse, drop or except.
+    listed: Listed,
     /// The domain that was asked for last.
     relay_mx: Option<(Vec<u8>, Result<Answer, LookupFailed>)>,
     relay_table: RelayTable,
@@ -104,9 +113,9 @@ impl<'s> Lookups<'s> {
             hosts: Hosts::new(&setup.control.directory),
             mail_from: None,
             relay_clients: None,
-            relay_clients_by_files: None,
-            relay_clients_by_dns: None,
+            relay_clients_answers: ByUse::default(),
             relay_domains: None,
+            listed: Listed::default(),
             relay_mx: None,
             relay_table: RelayTable::default(),
             at: None,
@@ -157,6 +166,17 @@ impl<'s> Lookups<'s> {
             }
             Question::RelayTable(sender) => self.relay_table.answer(setup, sender, self.at),
             Question::RelayMx(domain) => self.relay_mx(domain),
+            Question::HostAccess(sender) => match self.listed.may_have("HOSTACCESS", "hostaccess", setup) {
+                true => host_access::answer(sender, setup),
+                false => Ok(Answer::Absent),
+            },
+            Question::AccessList { sender, recipient } => match self.listed.may_have("ACCESSLIST", "accesslist", setup)
+            {
+                true => access_list::answer(sender, recipient, setup),
+                false => Ok(Answer::Absent),
+            },
+            Question::BadHost => bad_host::answer(setup),
+            Question::Listed(listing, address) => self.listed.find(listing, address, setup),
             Question::OwnAddress(address) => match own::is_own_address(setup, address)? {
                 true => Ok(entry("own address", None)),
                 false => Ok(Answer::No),
@@ -186,11 +206,7 @@ impl<'s> Lookups<'s> {
     }
 
     fn relay_clients(&mut self, using: Using) -> Result<Answer, LookupFailed> {
-        // What DNS has told is known from then on; that it failed does not make an earlier rule fail.
-        let by_dns = self.relay_clients_by_dns.as_ref().filter(|known| using == Using::Dns || known.is_ok());
-        let settled = self.relay_clients_by_files.as_ref();
-        let by_files = settled.filter(|known| using == Using::Files || **known != Ok(Answer::NeedsDns));
-        if let Some(known) = by_dns.or(by_files) {
+        if let Some(known) = self.relay_clients_answers.get(using) {
             return known.clone();
         }
         self.prepare_dns(using);
@@ -207,10 +223,7 @@ impl<'s> Lookups<'s> {
             Ok(None) => Ok(Answer::Absent),
             Err(failed) => Err(failed.clone()),
         };
-        match using {
-            Using::Files => self.relay_clients_by_files.insert(answer).clone(),
-            Using::Dns => self.relay_clients_by_dns.insert(answer).clone(),
-        }
+        self.relay_clients_answers.keep(using, answer)
     }
 
     fn relay_mx(&mut self, domain: &[u8]) -> Result<Answer, LookupFailed> {
@@ -222,6 +235,32 @@ impl<'s> Lookups<'s> {
         let answer = relay_mx::answer(domain, &mut world);
         self.relay_mx = Some((domain.to_vec(), answer.clone()));
         answer
+    }
+}
+
+/// What a list said, by what it was allowed to use: what it said with DNS is no answer to who asks without, else the order
+/// of the rules would be another one the second time.
+#[derive(Debug, Clone, Default)]
+struct ByUse {
+    files: Option<Result<Answer, LookupFailed>>,
+    dns: Option<Result<Answer, LookupFailed>>,
+}
+
+impl ByUse {
+    fn get(&self, using: Using) -> Option<&Result<Answer, LookupFailed>> {
+        match using {
+            Using::Files => self.files.as_ref(),
+            // Where DNS was not needed it makes no difference.
+            Using::Dns => self.dns.as_ref().or(self.files.as_ref().filter(|known| **known != Ok(Answer::NeedsDns))),
+        }
+    }
+
+    fn keep(&mut self, using: Using, answer: Result<Answer, LookupFailed>) -> Result<Answer, LookupFailed> {
+        let place = match using {
+            Using::Files => &mut self.files,
+            Using::Dns => &mut self.dns,
+        };
+        place.insert(answer).clone()
     }
 }
 
@@ -250,7 +289,11 @@ fn relay_domains(setup: &Setup) -> Result<Answer, LookupFailed> {
 }
 
 fn entry(file: &'static str, line: Option<u32>) -> Answer {
-    Answer::Yes(Evidence { file: file.into(), line, suffix: Vec::new() })
+    entry_of(file.into(), line)
+}
+
+fn entry_of(file: FileName, line: Option<u32>) -> Answer {
+    Answer::Yes(Evidence { file, line, suffix: Vec::new() })
 }
 
 fn is_compiled(path: &Path) -> bool {

@@ -22,7 +22,7 @@ use crate::control::settings::{Form, SETTINGS, Setting, State};
 use crate::control::text::{first_line, signed, unsigned};
 use crate::dns::Dns;
 use crate::operator::host::Gateway;
-use crate::operator::lint::list::{byte_order_mark, has_typographic_quotes, lint_list};
+use crate::operator::lint::list::{byte_order_mark, has_typographic_quotes, lint_list, lint_patterns};
 use crate::operator::lint::names::Named;
 
 pub use crate::operator::finding::{Finding, Severity};
@@ -79,6 +79,7 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
         }
     }
     findings.extend(relay::lint_confirmation(directory, environment));
+    findings.extend(list::lint_switched_off(directory, environment));
     findings.extend(relay_table::lint_relay_table(directory, environment));
     if matches!(directory.join("rcpthosts").try_exists(), Ok(false)) {
         let text = "is missing, so every recipient that needs it gets 451: write the domains of this host into it";
@@ -154,16 +155,18 @@ fn lint_text(
     } else if setting.file == "relaymailfrom" {
         let (found, conditions) = senders::lint_senders(path, text, circumstances);
         findings.extend(found);
-        let compiled = compiled::compiled_path(path);
-        // The compiled form of the usual name has a row of its own.
-        if path.file_name() != Some("relaymailfrom".as_ref()) && compiled.exists() {
-            findings.extend(compiled::lint_cdb(&compiled));
-        }
         findings.extend(of_names(path, conditions.iter().map(senders::Condition::named), dns));
     } else if matches!(setting.form, Form::Lines | Form::Addresses) {
-        findings.extend(lint_list(path, setting.file, text));
+        findings.extend(lint_list(path, setting.file, text, circumstances.regular_expressions));
+    } else if setting.form == Form::Patterns {
+        findings.extend(lint_patterns(path, setting.file, text, circumstances.regular_expressions));
     } else if has_typographic_quotes(text) {
         findings.push(Finding::warning(path, TYPOGRAPHIC));
+    }
+    let compiled = compiled::compiled_path(path);
+    // The compiled form of the usual name has a row of its own.
+    if setting.form == Form::Addresses && path.file_name() != Some(setting.file.as_ref()) && compiled.exists() {
+        findings.extend(compiled::lint_cdb(&compiled));
     }
     findings
 }

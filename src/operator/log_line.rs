@@ -10,6 +10,7 @@ Or it is a line of smtpd's log about a recipient, whatever the logger has put in
 are counted and skipped.
 
   qmail-smtpd: pid 7 from 192.0.2.7 Accepted RECIPIENT: ...
+  qmail-smtpd: pid 7 from 192.0.2.7 Blackholed RECIPIENT address: ...
   qmail-smtpd: pid 7 from 192.0.2.7 Invalid RELAY client: ...
   qmail-smtpd: pid 7 from 192.0.2.7 Invalid RECIPIENT address: ...
 
@@ -43,6 +44,7 @@ impl Logged {
         let (ip, rest) = cut(rest, b' ')?;
         let ip: IpAddr = std::str::from_utf8(ip).ok()?.parse().ok()?;
         let accepted = rest.strip_prefix(b"Accepted RECIPIENT");
+        let accepted = accepted.or_else(|| rest.strip_prefix(b"Blackholed RECIPIENT address"));
         let refused = || rest.strip_prefix(b"Invalid RELAY client").or(rest.strip_prefix(b"Invalid RECIPIENT address"));
         let told = accepted.or_else(refused)?.strip_prefix(b": MAIL from <")?;
         let (sender, told) = cut(told, b'>')?;
@@ -101,6 +103,8 @@ mod tests {
         let shown = "ip=192.0.2.7 name=n.ex helo=h.ex from=a@b.ex rcpt=\"c d@e.ex\"";
         assert_eq!(logged.situation.to_string(), shown);
         assert_eq!((logged.is_accepted, logged.evidence()), (true, Some(("relayclients", 3))));
+        let dropped = read("Blackholed RECIPIENT address: MAIL from <> RCPT <c@e.ex> reason=blackholedrcpt:1").unwrap();
+        assert_eq!((dropped.is_accepted, dropped.reason.as_deref()), (true, Some("blackholedrcpt:1")));
         let logged = read("Invalid RELAY client: MAIL from <> RCPT <c@e.ex> reason=temp:own addresses").unwrap();
         assert_eq!((logged.is_accepted, logged.evidence()), (false, None));
         assert_eq!(logged.reason.as_deref(), Some("temp:own addresses"));

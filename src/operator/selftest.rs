@@ -207,7 +207,7 @@ fn play(
     ours: &Ours,
 ) -> (Outcome, String) {
     let mut session = Session::new(setup);
-    if let Some(refused) = refused(&session.greet("")) {
+    if let Some(refused) = refused(&session.greet("", &mut |question| lookups.answer(question))) {
         return refused;
     }
     let rcpt = format!("RCPT TO:{recipient}");

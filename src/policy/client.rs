@@ -2,13 +2,21 @@
 
 use crate::client::Client;
 use crate::control::Control;
+use crate::policy::listing::Listing;
+use crate::policy::verdict::{Ask, Evidence, LookupFailed, Question, Reason};
+use crate::policy::{Facts, Opinion, Witness, found};
+use crate::smtp::printable::loggable;
 use crate::smtp::reply::{self, Reply};
 
 /// A gate that is closed for this client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Gate {
     /// SHUTDOWN: no mail now.
     Shutdown,
+    /// badip: the client's address is listed.
+    BadIp(Evidence),
+    /// badhost: the client's name is listed.
+    BadHost(Evidence),
     /// OPENRELAY: the client is an open relay.
     OpenRelay,
     /// TCPPARANOID: the client's name and address disagree.
@@ -18,47 +26,85 @@ pub enum Gate {
 }
 
 /// The first gate that is closed for this client.
-#[must_use]
-pub fn closed_gate(control: &Control, client: &Client) -> Option<Gate> {
+///
+/// # Errors
+///
+/// A list cannot tell whether it is about this client.
+pub fn closed_gate(
+    facts: &Facts<'_>,
+    ask: &mut Ask<'_>,
+    witness: Option<&Witness<'_>>,
+) -> Result<Option<Gate>, LookupFailed> {
+    let Facts { control, client, environment, .. } = *facts;
     if control.shutdown.is_some() {
-        return Some(Gate::Shutdown);
+        return Ok(Some(Gate::Shutdown));
+    }
+    let is_set = |names: [&[u8]; 2]| names.iter().any(|name| environment.get(name).is_some());
+    if is_set([b"BADIPCHECK", b"BADIP"])
+        && let Some(evidence) = asked(Question::Listed(Listing::BadIp, &client.address_text), ask, witness)?
+    {
+        return Ok(Some(Gate::BadIp(evidence)));
+    }
+    if is_set([b"BADHOSTCHECK", b"BADHOST"])
+        && let Some(evidence) = asked(Question::BadHost, ask, witness)?
+    {
+        return Ok(Some(Gate::BadHost(evidence)));
     }
     if control.open_relay {
-        return Some(Gate::OpenRelay);
+        return Ok(Some(Gate::OpenRelay));
     }
     if control.paranoid.is_some() {
-        return Some(Gate::Paranoid);
+        return Ok(Some(Gate::Paranoid));
     }
-    (control.require_ptr.is_some() && client.name.is_none()).then_some(Gate::NoName)
+    Ok((control.require_ptr.is_some() && client.name.is_none()).then_some(Gate::NoName))
+}
+
+/// The entry of a list that is about this client; who listens is told what the list said.
+fn asked(
+    question: Question<'_>,
+    ask: &mut Ask<'_>,
+    witness: Option<&Witness<'_>>,
+) -> Result<Option<Evidence>, LookupFailed> {
+    let found = found(question, ask);
+    if let Some(witness) = witness {
+        witness(question.source_name(), &Opinion::Silent);
+    }
+    found
 }
 
 impl Gate {
-    /// The setting that closes the gate.
+    /// What closes the gate.
     #[must_use]
-    pub fn setting(self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Gate::Shutdown => "SHUTDOWN",
-            Gate::OpenRelay => "OPENRELAY",
-            Gate::Paranoid => "TCPPARANOID",
-            Gate::NoName => "REQPTR",
+            Gate::Shutdown => Reason::Setting("SHUTDOWN"),
+            Gate::BadIp(evidence) | Gate::BadHost(evidence) => Reason::Listed(evidence.clone()),
+            Gate::OpenRelay => Reason::Setting("OPENRELAY"),
+            Gate::Paranoid => Reason::Setting("TCPPARANOID"),
+            Gate::NoName => Reason::Setting("REQPTR"),
         }
     }
 
     /// What the log says before the reason.
     #[must_use]
-    pub fn log_line(self) -> &'static str {
-        match self {
-            Gate::Shutdown => "SHUTDOWN",
-            Gate::OpenRelay => "OPEN RELAY client",
-            Gate::Paranoid => "PTR (reverse DNS) record points to wrong hostname",
-            Gate::NoName => "unable to obtain PTR (reverse DNS) record",
-        }
+    pub fn log_line(&self, client: &Client) -> Vec<u8> {
+        let fixed: &[u8] = match self {
+            Gate::Shutdown => b"SHUTDOWN",
+            Gate::BadIp(_) => b"BAD IP client",
+            Gate::BadHost(_) => return [b"BAD HOST ".as_slice(), &loggable(client.shown_name())].concat(),
+            Gate::OpenRelay => b"OPEN RELAY client",
+            Gate::Paranoid => b"PTR (reverse DNS) record points to wrong hostname",
+            Gate::NoName => b"unable to obtain PTR (reverse DNS) record",
+        };
+        fixed.to_vec()
     }
 
     /// The greeting. D15: 554 where the original says 553, which no greeting may be (RFC 5321, 4.3.2).
-    pub fn greeting(self, control: &Control, client: &Client) -> Reply {
+    pub fn greeting(&self, control: &Control, client: &Client) -> Reply {
         let (code, text) = match self {
             Gate::Shutdown => shutdown(control.shutdown.as_deref().unwrap_or_default()),
+            Gate::BadIp(_) => (421, [b" ".as_slice(), &bad_ip(client)].concat()),
+            Gate::BadHost(_) => (554, [b" ".as_slice(), &bad_host(client)].concat()),
             Gate::OpenRelay => (554, [b" ".as_slice(), &open_relay(client)].concat()),
             Gate::Paranoid => {
                 let value = control.paranoid.as_deref().unwrap_or_default();
@@ -71,9 +117,11 @@ impl Gate {
     }
 
     /// The answer to a command that the gate holds back.
-    pub fn refusal(self, control: &Control, client: &Client) -> Reply {
+    pub fn refusal(&self, control: &Control, client: &Client) -> Reply {
         let text = match self {
             Gate::Shutdown => return reply::BAD_SEQUENCE,
+            Gate::BadIp(_) => return reply::denied(421, &bad_ip(client)),
+            Gate::BadHost(_) => bad_host(client),
             Gate::OpenRelay => open_relay(client),
             Gate::Paranoid => {
                 let value = control.paranoid.as_deref().unwrap_or_default();
@@ -88,6 +136,14 @@ impl Gate {
         };
         reply::denied(553, &text)
     }
+}
+
+fn bad_ip(client: &Client) -> Vec<u8> {
+    [b"sorry, your IP (", client.address_text.as_slice(), b") is temporarily denied (#4.7.1)"].concat()
+}
+
+fn bad_host(client: &Client) -> Vec<u8> {
+    [b"sorry, your host (", client.shown_name(), b") has been denied (#5.7.1)"].concat()
 }
 
 fn open_relay(client: &Client) -> Vec<u8> {

@@ -2,14 +2,17 @@
 
 pub mod client;
 pub mod helo;
+pub mod listing;
 pub mod recipient;
 pub mod relay;
 pub mod sender;
 pub mod verdict;
 
 use crate::client::Client;
-use crate::control::Control;
-use crate::policy::verdict::{Ask, LookupFailed, Reason, Verdict};
+use crate::control::environment::Environment;
+use crate::control::{Control, Setup};
+use crate::policy::listing::Listing;
+use crate::policy::verdict::{Answer, Ask, Evidence, LookupFailed, Question, Reason, Verdict};
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::reply::Reply;
 
@@ -20,6 +23,10 @@ pub struct Facts<'a> {
     pub control: &'a Control,
     /// Who is calling.
     pub client: &'a Client,
+    /// The variables, for what is seldom asked.
+    pub environment: &'a Environment,
+    /// The name given with HELO or EHLO, while that is judged; else empty.
+    pub helo: &'a [u8],
     /// The reverse-path; empty is the null sender. Before MAIL it is empty too.
     pub sender: &'a [u8],
     /// The parameters of MAIL.
@@ -30,6 +37,30 @@ pub struct Facts<'a> {
     pub recipients: usize,
     /// What the client has proved in this session.
     pub credentials: &'a Credentials,
+}
+
+impl<'a> Facts<'a> {
+    /// What is known before anything is said.
+    #[must_use]
+    pub fn new(setup: &'a Setup, credentials: &'a Credentials) -> Self {
+        Self {
+            control: &setup.control,
+            client: &setup.client,
+            environment: &setup.environment,
+            helo: b"",
+            sender: b"",
+            parameters: MailParameters::default(),
+            recipient: b"",
+            recipients: 0,
+            credentials,
+        }
+    }
+
+    /// The address of this host that the client has called, as tcpserver tells it.
+    #[must_use]
+    pub fn own_address(&self) -> Option<&'a [u8]> {
+        self.environment.get(b"TCP6LOCALIP").or_else(|| self.environment.get(b"TCPLOCALIP"))
+    }
 }
 
 /// What a client has proved in its session, beyond its address.
@@ -73,6 +104,28 @@ fn refused_by(setting: &'static str, reply: Reply) -> Opinion {
     Opinion::Decided(Verdict::Refuse(reply, Reason::Setting(setting)))
 }
 
+/// The entry of a list that is about the address, if there is one.
+fn listed(listing: Listing, address: &[u8], ask: &mut Ask<'_>) -> Result<Option<Evidence>, LookupFailed> {
+    found(Question::Listed(listing, address), ask)
+}
+
+/// The entry that a list answers with, if there is one.
+fn found(question: Question<'_>, ask: &mut Ask<'_>) -> Result<Option<Evidence>, LookupFailed> {
+    match ask(question)? {
+        Answer::Yes(evidence) => Ok(Some(evidence)),
+        Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns => Ok(None),
+    }
+}
+
+/// A refusal if a list has an entry for it, in these words.
+fn refused_if(found: Result<Option<Evidence>, LookupFailed>, reply: Reply) -> Opinion {
+    match found {
+        Ok(Some(evidence)) => Opinion::Decided(Verdict::Refuse(reply, Reason::Listed(evidence))),
+        Ok(None) => Opinion::Silent,
+        Err(failed) => Opinion::Decided(Verdict::cannot_tell(failed)),
+    }
+}
+
 /// The first rule that decides; else the first lookup that failed; else `otherwise`.
 fn first_to_decide(
     rules: &[Rule],
@@ -99,6 +152,11 @@ fn first_to_decide(
     failed.map_or(otherwise, Verdict::cannot_tell)
 }
 
+/// May this client call itself so? Rules that refuse; silence is consent, because a name gets nothing.
+pub fn judge_helo(facts: &Facts<'_>, ask: &mut Ask<'_>, witness: Option<&Witness<'_>>) -> Verdict {
+    first_to_decide(helo::RULES, facts, ask, witness, Verdict::Accept(Reason::Fine))
+}
+
 /// May this sender open a transaction? Rules that refuse; silence is consent, because a sender alone gets nothing.
 pub fn judge_mail(facts: &Facts<'_>, ask: &mut Ask<'_>, witness: Option<&Witness<'_>>) -> Verdict {
     first_to_decide(sender::RULES, facts, ask, witness, Verdict::Accept(Reason::Fine))
@@ -108,7 +166,15 @@ pub fn judge_mail(facts: &Facts<'_>, ask: &mut Ask<'_>, witness: Option<&Witness
 pub fn judge_rcpt(facts: &Facts<'_>, ask: &mut Ask<'_>, witness: Option<&Witness<'_>>) -> Verdict {
     let verdict = first_to_decide(recipient::RULES, facts, ask, witness, relay::refusal(facts, Reason::NoRelay));
     match verdict {
-        Verdict::Accept(reason) => first_to_decide(recipient::LIMITS, facts, ask, witness, Verdict::Accept(reason)),
+        Verdict::Accept(reason) => {
+            let limited = first_to_decide(recipient::LIMITS, facts, ask, witness, Verdict::Accept(reason.clone()));
+            match limited {
+                Verdict::Accept(Reason::Blackholed(evidence, _)) => {
+                    Verdict::Accept(Reason::Blackholed(evidence, Box::new(reason)))
+                }
+                Verdict::Accept(_) | Verdict::Refuse(_, _) => limited,
+            }
+        }
         Verdict::Refuse(_, _) => verdict,
     }
 }

@@ -1,8 +1,9 @@
 //! The rules about RCPT, in order: what refuses a recipient, what makes it local, and the limits of a message.
 
+use crate::policy::listing::Listing;
 use crate::policy::sender::own_domain_only;
-use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Verdict};
-use crate::policy::{Facts, Opinion, Rule, refused_by, relay};
+use crate::policy::verdict::{Answer, Ask, Evidence, LookupFailed, Question, Reason, Verdict};
+use crate::policy::{Facts, Opinion, Rule, found, listed, refused_by, refused_if, relay};
 use crate::smtp::path::domain;
 use crate::smtp::reply;
 
@@ -10,6 +11,8 @@ use crate::smtp::reply;
 pub const RULES: &[Rule] = &[
     Rule { name: "CUGMAIL", judge: closed_user_group },
     Rule { name: "relay probe", judge: probe },
+    Rule { name: "badrcptto", judge: bad_recipient },
+    Rule { name: "accesslist", judge: access_list },
     Rule { name: "recipient without domain", judge: no_domain },
     Rule { name: "rcpthosts", judge: own_domain },
     Rule { name: "AUTH", judge: relay::authenticated },
@@ -28,6 +31,7 @@ pub const RULES: &[Rule] = &[
 pub const LIMITS: &[Rule] = &[
     Rule { name: "maxrecipients", judge: too_many },
     Rule { name: "bounces have one recipient", judge: second_of_bounce },
+    Rule { name: "blackholedrcpt", judge: blackholed },
 ];
 
 fn closed_user_group(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
@@ -46,12 +50,49 @@ fn probe(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
     Opinion::Silent
 }
 
+/// badrcptto, but for goodrcptto: that is asked only where it matters, so that what is wrong with it matters only there.
+fn bad_recipient(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    refused_if(unless_good(Listing::BadRcptTo, facts, ask), reply::BAD_RECIPIENT)
+}
+
+/// accesslist: who may write to whom. goodrcptto makes no difference to it.
+fn access_list(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    let question = Question::AccessList { sender: facts.sender, recipient: facts.recipient };
+    refused_if(found(question, ask), reply::ACCESS_DENIED)
+}
+
+/// The entry of a list that is about the recipient, unless goodrcptto has it too.
+fn unless_good(listing: Listing, facts: &Facts<'_>, ask: &mut Ask<'_>) -> Result<Option<Evidence>, LookupFailed> {
+    match listed(listing, facts.recipient, ask) {
+        Ok(None) => Ok(None),
+        found @ (Ok(Some(_)) | Err(_)) => match listed(Listing::GoodRcptTo, facts.recipient, ask) {
+            Ok(Some(_)) => Ok(None),
+            Ok(None) => found,
+            Err(failed) => Err(found.err().unwrap_or(failed)),
+        },
+    }
+}
+
+/// Whether authdomains has the sender: then no domain is local, and the recipient needs the right to relay.
+fn needs_right(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Result<bool, LookupFailed> {
+    // D59: asked for each sender, not given up with the first one that is not in it.
+    Ok(listed(Listing::AuthDomains, facts.sender, ask)?.is_some())
+}
+
 /// Quirk: a recipient without `@` is local (rcpt/without-domain.smtp).
-fn no_domain(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
+fn no_domain(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
     if facts.control.auth_all || domain(facts.recipient).is_some() {
         return Opinion::Silent;
     }
-    Opinion::Decided(Verdict::Accept(Reason::NoDomain))
+    local_unless_right_is_needed(Reason::NoDomain, facts, ask)
+}
+
+fn local_unless_right_is_needed(reason: Reason, facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    match needs_right(facts, ask) {
+        Ok(true) => Opinion::Silent,
+        Ok(false) => Opinion::Decided(Verdict::Accept(reason)),
+        Err(failed) => Opinion::CannotTell(failed),
+    }
 }
 
 fn own_domain(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
@@ -60,7 +101,7 @@ fn own_domain(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
         return Opinion::Silent;
     }
     match ask(Question::OwnDomain(domain)) {
-        Ok(Answer::Yes(evidence)) => Opinion::Decided(Verdict::Accept(Reason::OwnDomain(evidence))),
+        Ok(Answer::Yes(evidence)) => local_unless_right_is_needed(Reason::OwnDomain(evidence), facts, ask),
         Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns) => Opinion::Silent,
         // D20: the original accepts everything without this file.
         Ok(Answer::Absent) => Opinion::CannotTell(LookupFailed::NoRcptHosts),
@@ -80,4 +121,13 @@ fn second_of_bounce(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
         return refused_by("bounce", reply::BOUNCE_HAS_ONE_RECIPIENT);
     }
     Opinion::Silent
+}
+
+/// Nothing refuses this recipient, and its copy is thrown away (D58: its own alone).
+fn blackholed(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    match unless_good(Listing::BlackholedRcpt, facts, ask) {
+        Ok(Some(evidence)) => Opinion::Decided(Verdict::Accept(Reason::Blackholed(evidence, Box::new(Reason::Fine)))),
+        Ok(None) => Opinion::Silent,
+        Err(failed) => Opinion::Decided(Verdict::cannot_tell(failed)),
+    }
 }

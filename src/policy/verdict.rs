@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::policy::listing::Listing;
 use crate::smtp::reply::{self, Reply};
 
 /// What is decided about a connection, a sender or a recipient.
@@ -70,6 +71,10 @@ pub enum Reason {
     Authenticated,
     /// A list lets this client, or this sender, relay, or lets everyone relay to this domain.
     Granted(Evidence),
+    /// A list refuses this sender or recipient.
+    Listed(Evidence),
+    /// A list has this sender's or recipient's mail thrown away; else it was accepted because.
+    Blackholed(Evidence, Box<Reason>),
     /// relaylevel lets everyone relay, or nobody.
     RelayLevel,
     /// The setting of that name refuses.
@@ -86,7 +91,26 @@ impl Reason {
     /// Whether the recipient was accepted as one of our own.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        matches!(self, Reason::NoDomain | Reason::OwnDomain(_))
+        match self {
+            Reason::NoDomain | Reason::OwnDomain(_) => true,
+            Reason::Blackholed(_, accepted) => accepted.is_local(),
+            Reason::Fine
+            | Reason::RelayClientVariable
+            | Reason::Authenticated
+            | Reason::Granted(_)
+            | Reason::Listed(_)
+            | Reason::RelayLevel
+            | Reason::Setting(_)
+            | Reason::Probe
+            | Reason::NoRelay
+            | Reason::LookupFailed(_) => false,
+        }
+    }
+
+    /// Whether the mail is thrown away.
+    #[must_use]
+    pub fn is_blackholed(&self) -> bool {
+        matches!(self, Reason::Blackholed(_, _))
     }
 
     /// The setting that refused, if it was one.
@@ -98,7 +122,21 @@ impl Reason {
     /// What the grant puts behind the recipient.
     #[must_use]
     pub fn suffix(&self) -> &[u8] {
-        if let Reason::Granted(evidence) = self { &evidence.suffix } else { b"" }
+        match self {
+            Reason::Granted(evidence) => &evidence.suffix,
+            Reason::Blackholed(_, accepted) => accepted.suffix(),
+            Reason::Fine
+            | Reason::NoDomain
+            | Reason::OwnDomain(_)
+            | Reason::RelayClientVariable
+            | Reason::Authenticated
+            | Reason::Listed(_)
+            | Reason::RelayLevel
+            | Reason::Setting(_)
+            | Reason::Probe
+            | Reason::NoRelay
+            | Reason::LookupFailed(_) => b"",
+        }
     }
 }
 
@@ -107,7 +145,10 @@ impl fmt::Display for Reason {
         match self {
             Reason::Fine => f.write_str("ok"),
             Reason::NoDomain => f.write_str("nodomain"),
-            Reason::OwnDomain(evidence) | Reason::Granted(evidence) => evidence.fmt(f),
+            Reason::OwnDomain(evidence)
+            | Reason::Granted(evidence)
+            | Reason::Listed(evidence)
+            | Reason::Blackholed(evidence, _) => evidence.fmt(f),
             Reason::RelayClientVariable => f.write_str("RELAYCLIENT"),
             Reason::Authenticated => f.write_str("auth"),
             Reason::RelayLevel => f.write_str("relaylevel"),
@@ -135,6 +176,19 @@ pub enum Question<'a> {
     RelayTable(&'a [u8]),
     /// Is an MX host of this domain in relaymx?
     RelayMx(&'a [u8]),
+    /// Does hostaccess refuse this sender from this client?
+    HostAccess(&'a [u8]),
+    /// Does accesslist refuse this sender to this recipient?
+    AccessList {
+        /// The reverse-path.
+        sender: &'a [u8],
+        /// The forward-path.
+        recipient: &'a [u8],
+    },
+    /// Does badhost refuse the client's name?
+    BadHost,
+    /// Is this sender, recipient, address of a client or name in that list?
+    Listed(Listing, &'a [u8]),
     /// Is this an address of this host?
     OwnAddress(IpAddr),
 }
@@ -159,6 +213,10 @@ impl Question<'_> {
             Question::RelayMailFrom(_, _) => "relaymailfrom",
             Question::RelayTable(_) => "relaydb",
             Question::RelayMx(_) => "relaymx",
+            Question::HostAccess(_) => "hostaccess",
+            Question::AccessList { .. } => "accesslist",
+            Question::BadHost => "badhost",
+            Question::Listed(listing, _) => listing.names().file,
             Question::OwnAddress(_) => "own addresses",
         }
     }

@@ -99,14 +99,14 @@ impl Session<'_> {
             }
             None => {
                 let unused = Chance { octets: [0; Chance::OCTETS], now_seconds: 0 };
-                self.begin(mechanism, &unused, initial)
+                self.begin_exchange(mechanism, &unused, initial)
             }
         }
     }
 
     /// Chance was asked, and the exchange begins.
     pub fn drawn(&mut self, opening: &Opening, chance: &Chance) -> Turn {
-        self.begin(opening.mechanism, chance, opening.initial.as_ref().map(|initial| initial.as_slice()))
+        self.begin_exchange(opening.mechanism, chance, opening.initial.as_ref().map(|initial| initial.as_slice()))
     }
 
     /// There is no chance to be had.
@@ -114,7 +114,7 @@ impl Session<'_> {
         self.cannot_tell(opening.mechanism, b"", why)
     }
 
-    fn begin(&mut self, mechanism: Mechanism, chance: &Chance, initial: Option<&[u8]>) -> Turn {
+    fn begin_exchange(&mut self, mechanism: Mechanism, chance: &Chance, initial: Option<&[u8]>) -> Turn {
         let host = self.setup.checker.as_ref().map_or(b"".as_slice(), |checker| &checker.host);
         let (exchange, step) = Exchange::begin(mechanism, chance, host, initial);
         self.follow(Underway { exchange, without_relay: false }, step)

@@ -1,9 +1,10 @@
 //! DATA: the transaction becomes an envelope, and what became of the message is said.
 
+use crate::control::Setup;
 use crate::message::Flaw;
 use crate::message::received::{Told, trace_header};
 use crate::policy::verdict::Reason;
-use crate::queue::envelope::Envelope;
+use crate::queue::envelope::{Envelope, Refused};
 use crate::queue::status::QueueStatus;
 use crate::session::{Session, Stage, Then, Transaction, Turn, with_reason};
 use crate::smtp::parameter::MailParameters;
@@ -18,9 +19,34 @@ pub struct Delivery {
     /// Why each recipient of the envelope was accepted, in the same order.
     reasons: Vec<Reason>,
     parameters: MailParameters,
+    is_blackholed: bool,
+    setup: Option<Box<Setup>>,
 }
 
 impl Delivery {
+    /// The message is for nobody: it is read and thrown away.
+    #[must_use]
+    pub fn is_blackholed(&self) -> bool {
+        self.is_blackholed
+    }
+
+    /// The settings of its transaction, where they are not those of the connection.
+    #[must_use]
+    pub fn setup(&self) -> Option<&Setup> {
+        self.setup.as_deref()
+    }
+
+    fn of(transaction: Transaction) -> Result<Self, Refused> {
+        let Transaction { sender, parameters, mut recipients, blackholed, setup } = transaction;
+        let is_blackholed = blackholed.is_some() || recipients.iter().all(|one| one.reason.is_blackholed());
+        // D58: a blackholed recipient loses its own copy, not everybody's.
+        recipients.retain(|one| is_blackholed || !one.reason.is_blackholed());
+        let why = |reason| blackholed.clone().unwrap_or(reason);
+        let pairs = recipients.into_iter().map(|recipient| (recipient.address, why(recipient.reason)));
+        let (addresses, reasons): (Vec<_>, Vec<_>) = pairs.unzip();
+        Ok(Self { envelope: Envelope::new(sender, addresses)?, reasons, parameters, is_blackholed, setup })
+    }
+
     fn recipients(&self) -> impl Iterator<Item = (&[u8], &Reason)> {
         self.envelope.recipients().iter().map(Vec::as_slice).zip(&self.reasons)
     }
@@ -33,6 +59,11 @@ pub enum Outcome {
     NotStarted(String),
     /// The content was not acceptable and the queue program was told to discard it.
     Flawed(Flaw),
+    /// It was thrown away, as the lists of blackholes ask; this is our own process.
+    Blackholed {
+        /// The number that the reply shows.
+        pid: i32,
+    },
     /// The queue program has it, or says why not.
     Handed(QueueStatus),
 }
@@ -48,17 +79,10 @@ impl Session<'_> {
                 self.stage = Stage::Mail(transaction); // DATA too early loses nothing
                 Turn::say(reply::WANT_RCPT)
             }
-            Stage::Mail(Transaction { sender, parameters, recipients }) => {
-                let pairs = recipients.into_iter().map(|recipient| (recipient.address, recipient.reason));
-                let (addresses, reasons): (Vec<_>, Vec<_>) = pairs.unzip();
-                match Envelope::new(sender, addresses) {
-                    Ok(envelope) => {
-                        let delivery = Delivery { envelope, reasons, parameters };
-                        Turn { then: Then::Receive(delivery), ..Turn::say(reply::GO_AHEAD) }
-                    }
-                    Err(refused) => Turn::say(reply::LOCAL_FAILURE).log(format!("{refused:?}").into_bytes()),
-                }
-            }
+            Stage::Mail(transaction) => match Delivery::of(transaction) {
+                Ok(delivery) => Turn { then: Then::Receive(delivery), ..Turn::say(reply::GO_AHEAD) },
+                Err(refused) => Turn::say(reply::LOCAL_FAILURE).log(format!("{refused:?}").into_bytes()),
+            },
         }
     }
 
@@ -81,7 +105,9 @@ impl Session<'_> {
             }
             Outcome::Flawed(Flaw::TooManyHops) => Turn::say(reply::TOO_MANY_HOPS),
             Outcome::Flawed(Flaw::TooBig) => Turn::say(reply::TOO_BIG),
-            Outcome::Handed(QueueStatus::Queued { pid }) => Turn::say(reply::queued(now_seconds, *pid)),
+            Outcome::Handed(QueueStatus::Queued { pid }) | Outcome::Blackholed { pid } => {
+                Turn::say(reply::queued(now_seconds, *pid))
+            }
             Outcome::Handed(QueueStatus::Refused { reply, said, .. }) => {
                 let turn = Turn::say(reply.clone());
                 let said = loggable(said);
@@ -102,7 +128,7 @@ impl Session<'_> {
                 let line = flawed_line("data size exceeded", delivery, recipient, octets);
                 Some(with_reason(line, &Reason::Setting("databytes")))
             }
-            Outcome::Handed(QueueStatus::Queued { .. }) => {
+            Outcome::Handed(QueueStatus::Queued { .. }) | Outcome::Blackholed { .. } => {
                 let line = [b" ".to_vec(), self.told(delivery, recipient, reason, octets)].concat();
                 Some(with_reason(line, reason))
             }

@@ -1,15 +1,24 @@
 //! The greeting: a welcome, or the words of a closed gate.
 
-use crate::policy::verdict::Reason;
+use crate::policy::Facts;
+use crate::policy::client::closed_gate;
+use crate::policy::verdict::{Ask, Reason};
 use crate::session::{Session, Turn};
 use crate::smtp::reply;
 
 impl Session<'_> {
-    /// The first words, at the given time in the form of RFC 5322.
-    pub fn greet(&self, date: &str) -> Turn {
+    /// The first words, at the given time in the form of RFC 5322. Here it is decided which gate is closed.
+    pub fn greet(&mut self, date: &str, ask: &mut Ask<'_>) -> Turn {
         let control = &self.setup.control;
-        if let Some(gate) = self.gate {
-            let reason = Some(Reason::Setting(gate.setting()));
+        self.gate = match closed_gate(&Facts::new(self.setup, &self.credentials), ask, self.witness) {
+            Ok(gate) => gate,
+            // D61: nobody knows whether this client is welcome, so it comes again later.
+            Err(failed) => {
+                return Turn::say(failed.reply()).because(b"connect".to_vec(), Reason::LookupFailed(failed)).close(1);
+            }
+        };
+        if let Some(gate) = &self.gate {
+            let reason = Some(gate.reason());
             return Turn { reason, ..Turn::say(gate.greeting(control, &self.setup.client)) };
         }
         let extra = format!(" (NO UCE) ESMTP Postern {} {date}", env!("CARGO_PKG_VERSION")); // D24

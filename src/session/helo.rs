@@ -1,14 +1,14 @@
 //! HELO and EHLO.
 
-use crate::policy::helo::lacks_dot;
-use crate::policy::verdict::Reason;
-use crate::session::{Helo, Session, Stage, Turn};
+use crate::policy::verdict::{Ask, Reason, Verdict};
+use crate::policy::{Facts, judge_helo};
+use crate::session::{Greeted, Helo, Session, Stage, Turn};
 use crate::smtp::printable::loggable;
 use crate::smtp::reply;
 
 impl Session<'_> {
     /// Either verb ends the transaction, even when it is refused (RFC 5321, 4.1.4).
-    pub(super) fn helo(&mut self, name: &[u8], extended: bool) -> Turn {
+    pub(super) fn helo(&mut self, name: &[u8], extended: bool, ask: &mut Ask<'_>) -> Turn {
         self.stage = Stage::Idle;
         if let Some(turn) = self.gated() {
             return turn;
@@ -20,12 +20,14 @@ impl Session<'_> {
             b"" => (client.shown_name(), Some(client.address_text.as_slice())),
             name => (name, None),
         };
-        if lacks_dot(control, client, stored) {
-            let line = [b"non-FQDN HELO: ".as_slice(), &loggable(stored)].concat();
-            let reason = Reason::Setting("ENFORCE_FQDN_HELO");
-            return Turn::say(reply::NON_FQDN_HELO).because(line, reason).close(1);
+        let facts = Facts { helo: stored, ..Facts::new(setup, &self.credentials) };
+        if let Verdict::Refuse(reply, reason) = judge_helo(&facts, ask, self.witness) {
+            let closes = reason.setting() == Some("ENFORCE_FQDN_HELO");
+            let turn = Turn::say(reply).because(refusal_line(&facts, &reason), reason);
+            self.helo = Greeted::Badly;
+            return if closes { turn.close(1) } else { turn };
         }
-        self.helo = Some(Helo { name: stored.to_vec(), extended });
+        self.helo = Greeted::With(Helo { name: stored.to_vec(), extended });
         if extended {
             Turn::say(reply::extensions(control.greeting.first().map_or(b"", Vec::as_slice), told, &self.extensions()))
         } else {
@@ -46,5 +48,22 @@ impl Session<'_> {
             lines.push(b"SMTPUTF8".to_vec());
         }
         lines
+    }
+}
+
+fn refusal_line(facts: &Facts<'_>, reason: &Reason) -> Vec<u8> {
+    let name = loggable(facts.helo);
+    match reason.setting() {
+        Some("ENFORCE_FQDN_HELO") => [b"non-FQDN HELO: ".as_slice(), &name].concat(),
+        Some("BADHELOCHECK") => {
+            let host = loggable(&facts.control.local_host);
+            let address = loggable(facts.own_address().unwrap_or(b"unknown"));
+            [b"invalid HELO greeting: HELO <".as_slice(), &name, b"> for local <", &host, b">, <", &address, b">"]
+                .concat()
+        }
+        _ => {
+            let host = loggable(facts.client.shown_name());
+            [b"Invalid HELO greeting: HELO <".as_slice(), &name, b"> FQDN <", &host, b">"].concat()
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! MAIL: a transaction begins.
 
-use crate::policy::verdict::{Ask, Reason, Verdict};
+use crate::control::{Control, Setup};
+use crate::policy::sender::ignored_by_spam_filter;
+use crate::policy::verdict::{Ask, LookupFailed, Reason, Verdict};
 use crate::policy::{Facts, judge_mail};
-use crate::session::{Session, Stage, Transaction, Turn};
+use crate::session::{Greeted, Session, Stage, Transaction, Turn};
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::path::Path;
 use crate::smtp::printable::loggable;
-use crate::smtp::reply;
+use crate::smtp::reply::{self, Reply};
 
 impl Session<'_> {
     /// D01: whatever MAIL says, the transaction before it is over.
@@ -14,6 +16,9 @@ impl Session<'_> {
         self.stage = Stage::Idle;
         if let Some(turn) = self.gated() {
             return turn;
+        }
+        if matches!(self.helo, Greeted::Badly) {
+            return Turn::say(reply::WANT_HELO);
         }
         let Ok(path) = Path::parse(argument) else { return Turn::say(reply::BAD_ADDRESS) };
         let Ok(mut parameters) = MailParameters::parse(path.parameters) else {
@@ -24,33 +29,62 @@ impl Session<'_> {
             Ok(sender) => sender,
             Err(failed) => return Turn::say(failed.reply()).because(b"MAIL".to_vec(), Reason::LookupFailed(failed)),
         };
-        let facts = Facts {
-            control: &self.setup.control,
-            client: &self.setup.client,
-            sender: &sender,
-            parameters,
-            recipient: b"",
-            recipients: 0,
-            credentials: &self.credentials,
-        };
+        let facts = Facts { sender: &sender, parameters, ..Facts::new(self.setup, &self.credentials) };
         match judge_mail(&facts, ask, self.witness) {
-            Verdict::Accept(_) => {
-                self.stage = Stage::Mail(Transaction { sender, parameters, recipients: Vec::new() });
-                Turn::say(reply::OK)
-            }
+            Verdict::Accept(reason) => match without_spam_filter(self.setup, &sender, ask) {
+                Ok(setup) => self.begin(sender, parameters, setup, reason),
+                Err(failed) => Turn::say(failed.reply()).because(b"MAIL".to_vec(), Reason::LookupFailed(failed)),
+            },
             Verdict::Refuse(reply, reason) => {
                 // Quirk: BOUNCEMAIL closes the connection (mail/bouncemail.smtp).
                 let closes = reason.setting() == Some("BOUNCEMAIL");
-                let line = refusal_line(&sender, &reason, &self.setup.control);
+                let line = refusal_line(&sender, &reply, &reason, &self.setup.control);
                 let turn = Turn::say(reply).because(line, reason);
                 if closes { turn.close(1) } else { turn }
             }
         }
     }
+
+    /// MAIL is accepted.
+    fn begin(
+        &mut self,
+        sender: Vec<u8>,
+        parameters: MailParameters,
+        setup: Option<Box<Setup>>,
+        reason: Reason,
+    ) -> Turn {
+        let blackholed = Some(reason).filter(Reason::is_blackholed);
+        let turn = match &blackholed {
+            Some(reason) => {
+                let line = [b"Blackholed SENDER address: MAIL ".as_slice(), &loggable(&sender)].concat();
+                Turn::say(reply::OK).because(line, reason.clone())
+            }
+            None => Turn::say(reply::OK),
+        };
+        self.stage = Stage::Mail(Transaction { sender, parameters, recipients: Vec::new(), blackholed, setup });
+        turn
+    }
 }
 
-fn refusal_line(sender: &[u8], reason: &Reason, control: &crate::control::Control) -> Vec<u8> {
+/// The settings of a sender that spamignore has: the queue program must not start the spam filter.
+fn without_spam_filter(setup: &Setup, sender: &[u8], ask: &mut Ask<'_>) -> Result<Option<Box<Setup>>, LookupFailed> {
+    if setup.environment.get(b"SPAMFILTER").is_none() || ignored_by_spam_filter(sender, ask)?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(Setup { environment: setup.environment.without(b"SPAMFILTER"), ..setup.clone() })))
+}
+
+fn refusal_line(sender: &[u8], reply: &Reply, reason: &Reason, control: &Control) -> Vec<u8> {
     let sender = loggable(sender);
+    if let Reason::Listed(_) = reason {
+        let is_of_host = *reply == reply::BAD_HOST_OF_SENDER;
+        let what: &[u8] = if is_of_host {
+            b"Invalid SENDER host IP address: MAIL from <"
+        } else {
+            b"Invalid SENDER address: BAD MAIL from <"
+        };
+        return [what, sender.as_slice(), b">"].concat();
+    }
     match reason.setting() {
         Some("CUGMAIL") => [b"Invalid CUG SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),
         Some("BOUNCEMAIL") => {

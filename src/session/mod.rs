@@ -29,11 +29,22 @@ pub struct Session<'s> {
     setup: &'s Setup,
     gate: Option<Gate>,
     gated_commands: u32,
-    helo: Option<Helo>,
+    helo: Greeted,
     credentials: Credentials,
     auth: Auth,
     witness: Option<&'s Witness<'s>>,
     stage: Stage,
+}
+
+/// How the client has begun. Quirk: HELO is not required, but a refused one has to be mended (mail/mail-after-refused-helo.smtp).
+#[derive(Debug, Clone)]
+enum Greeted {
+    /// Without HELO and EHLO.
+    Silently,
+    /// With one that was refused.
+    Badly,
+    /// With this one.
+    With(Helo),
 }
 
 /// What the client said of itself.
@@ -59,6 +70,10 @@ struct Transaction {
     sender: Vec<u8>,
     parameters: MailParameters,
     recipients: Vec<Recipient>,
+    /// Why all of it is thrown away, if it is.
+    blackholed: Option<Reason>,
+    /// The settings, where they differ for this transaction.
+    setup: Option<Box<Setup>>,
 }
 
 /// A recipient and why it was accepted.
@@ -149,10 +164,9 @@ impl<'s> Session<'s> {
     /// A conversation that has not begun.
     #[must_use]
     pub fn new(setup: &'s Setup) -> Self {
-        let gate = crate::policy::client::closed_gate(&setup.control, &setup.client);
-        let credentials = Credentials::default();
+        let (credentials, helo) = (Credentials::default(), Greeted::Silently);
         let (auth, stage) = (Auth::default(), Stage::Idle);
-        Self { setup, gate, gated_commands: 0, helo: None, credentials, auth, witness: None, stage }
+        Self { setup, gate: None, gated_commands: 0, helo, credentials, auth, witness: None, stage }
     }
 
     /// The same conversation with a client that has proved these things: what `postern explain` supposes.
@@ -173,8 +187,8 @@ impl<'s> Session<'s> {
             return self.respond(*exchange, line);
         }
         match Command::parse(line) {
-            Command::Helo(name) => self.helo(name, false),
-            Command::Ehlo(name) => self.helo(name, true),
+            Command::Helo(name) => self.helo(name, false, ask),
+            Command::Ehlo(name) => self.helo(name, true, ask),
             Command::Mail(argument) => self.mail(argument, ask),
             Command::Rcpt(argument) => self.rcpt(argument, ask),
             Command::Data(argument) => self.data(argument),
@@ -196,14 +210,16 @@ impl<'s> Session<'s> {
 
     /// The answer of a closed gate to a command that it holds back, after the penalty.
     fn gated(&mut self) -> Option<Turn> {
-        let gate = self.gate?;
+        let gate = self.gate.as_ref()?;
         let control = &self.setup.control;
         self.gated_commands = self.gated_commands.saturating_add(1);
         let turn = Turn::say(gate.refusal(control, &self.setup.client));
-        let turn = turn.because(gate.log_line().as_bytes().to_vec(), Reason::Setting(gate.setting()));
+        let turn = turn.because(gate.log_line(&self.setup.client), gate.reason());
         let turn = match gate {
             Gate::Shutdown => turn,
-            Gate::OpenRelay | Gate::Paranoid | Gate::NoName => turn.delayed(control.penalty_seconds),
+            Gate::BadIp(_) | Gate::BadHost(_) | Gate::OpenRelay | Gate::Paranoid | Gate::NoName => {
+                turn.delayed(control.penalty_seconds)
+            }
         };
         Some(if self.gated_commands >= GATED_COMMANDS_MAX { turn.close(1) } else { turn })
     }
@@ -216,15 +232,17 @@ impl<'s> Session<'s> {
     /// The name the client gave; without HELO it is the name from DNS, as in the original.
     fn helo_name(&self) -> &[u8] {
         match &self.helo {
-            Some(helo) => &helo.name,
-            None => self.setup.client.shown_name(),
+            Greeted::With(helo) => &helo.name,
+            Greeted::Silently | Greeted::Badly => self.setup.client.shown_name(),
         }
     }
 
     fn protocol(&self, parameters: MailParameters) -> Protocol {
         match &self.helo {
-            Some(helo) if helo.extended => Protocol::of_ehlo(parameters.smtputf8, self.auth.mechanism.is_some()),
-            Some(_) | None => Protocol::Smtp,
+            Greeted::With(helo) if helo.extended => {
+                Protocol::of_ehlo(parameters.smtputf8, self.auth.mechanism.is_some())
+            }
+            Greeted::With(_) | Greeted::Silently | Greeted::Badly => Protocol::Smtp,
         }
     }
 }

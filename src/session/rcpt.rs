@@ -3,7 +3,7 @@
 use crate::policy::relay::suffix_of_variable;
 use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Verdict};
 use crate::policy::{Facts, judge_rcpt};
-use crate::session::{Recipient, Session, Stage, Turn};
+use crate::session::{Greeted, Recipient, Session, Stage, Turn};
 use crate::smtp::parameter::check_rcpt_parameters;
 use crate::smtp::path::{Path, domain, ip4_literal};
 use crate::smtp::printable::loggable;
@@ -33,13 +33,11 @@ impl Session<'_> {
         let Self { setup, stage, credentials, witness, .. } = self;
         let Stage::Mail(transaction) = stage else { return Turn::say(reply::WANT_MAIL) };
         let facts = Facts {
-            control: &setup.control,
-            client: &setup.client,
             sender: &transaction.sender,
             parameters: transaction.parameters,
             recipient: &address,
             recipients: transaction.recipients.len(),
-            credentials,
+            ..Facts::new(setup, credentials)
         };
         match judge_rcpt(&facts, ask, *witness) {
             Verdict::Accept(reason) => {
@@ -49,7 +47,7 @@ impl Session<'_> {
                 let suffix = setup.client.relay_suffix.as_deref().filter(|_| !has_own_grant);
                 let variable = suffix_of_variable(&setup.control, suffix);
                 let stored = [address.as_slice(), variable, reason.suffix()].concat();
-                let line = [accepted_line(&transaction.sender, &stored), known].concat();
+                let line = [accepted_line(&transaction.sender, &stored, &reason), known].concat();
                 let turn = Turn::say(reply::OK).because(line, reason.clone());
                 transaction.recipients.push(Recipient { address: stored, reason });
                 let count = transaction.recipients.len();
@@ -66,7 +64,10 @@ impl Session<'_> {
     /// What the log tells of the client behind a decision about a recipient, so that the decision can be made again (D50).
     fn known_of_client(&self) -> Vec<u8> {
         let client = &self.setup.client;
-        let helo = self.helo.as_ref().map(|helo| helo.name.as_slice());
+        let helo = match &self.helo {
+            Greeted::With(helo) => Some(helo.name.as_slice()),
+            Greeted::Silently | Greeted::Badly => None,
+        };
         let fields = [(" name=", client.name.as_deref()), (" helo=", helo), (" class=", client.class.as_deref())];
         let told = fields.into_iter().filter_map(|(field, value)| {
             let value = value.filter(|value| !value.is_empty())?;
@@ -97,9 +98,10 @@ fn field_value(value: &[u8]) -> Vec<u8> {
     value
 }
 
-fn accepted_line(sender: &[u8], recipient: &[u8]) -> Vec<u8> {
+fn accepted_line(sender: &[u8], recipient: &[u8], reason: &Reason) -> Vec<u8> {
     let (sender, recipient) = (loggable(sender), loggable(recipient));
-    [b"Accepted RECIPIENT: MAIL from <", sender.as_slice(), b"> RCPT <", &recipient, b">"].concat()
+    let what: &[u8] = if reason.is_blackholed() { b"Blackholed RECIPIENT address" } else { b"Accepted RECIPIENT" };
+    [what, b": MAIL from <", &sender, b"> RCPT <", &recipient, b">"].concat()
 }
 
 fn refusal_line(sender: &[u8], recipient: &[u8], argument: &[u8], reason: &Reason) -> Vec<u8> {

@@ -144,6 +144,8 @@ pub const TIMEOUT: Reply = Reply::new(451, "Sorry, I reached a timeout reading f
 pub const UNABLE_TO_READ: Reply = Reply::new(451, "sorry, unable to read from client (#5.5.2)");
 /// ENFORCE_FQDN_HELO.
 pub const NON_FQDN_HELO: Reply = Reply::new(451, "unable to accept non-FQDN HELO (#4.3.0)");
+/// The client calls itself by this host's own name.
+pub const HELO_OF_THIS_HOST: Reply = Reply::new(451, "invalid HELO greeting for local (#4.3.0)");
 /// A control file exists and cannot be read.
 pub const NO_CONTROLS: Reply = Reply::new(451, "Sorry, I'm unable to read controls (#4.3.0)");
 /// D20: without a list of our own domains nobody can say what is relaying.
@@ -199,6 +201,8 @@ pub const NO_AUTH: Reply = Reply::new(503, "auth not available (#5.3.3)");
 pub const ALREADY_AUTHENTICATED: Reply = Reply::new(503, "you're already authenticated (#5.5.0)");
 /// AUTH after MAIL.
 pub const NO_AUTH_IN_TRANSACTION: Reply = Reply::new(503, "no auth during mail transaction (#5.5.0)");
+/// MAIL after a HELO that was refused.
+pub const WANT_HELO: Reply = Reply::new(503, "Polite people say hello first (#5.5.4)");
 /// RCPT or DATA before MAIL.
 pub const WANT_MAIL: Reply = Reply::new(503, "MAIL first (#5.5.1)");
 /// DATA before RCPT.
@@ -220,6 +224,16 @@ pub const PROBE: Reply = Reply::new(550, "we don't relay (#5.7.1)");
 pub const TOO_BIG: Reply = Reply::new(552, "sorry, that message size exceeds my databytes limit (#5.3.4)");
 /// No end of the command line within the limit.
 pub const TOO_LONG: Reply = Reply::new(553, "sorry, the given command is too long! (#5.5.2)");
+/// badhelo.
+pub const BAD_HELO: Reply = Reply::new(553, "sorry, your HELO/EHLO greeting is in my badhelo list (#5.7.1)");
+/// hostaccess.
+pub const BAD_HOST_OF_SENDER: Reply = Reply::new(553, "sorry, your host has been denied (#5.7.1)");
+/// accesslist.
+pub const ACCESS_DENIED: Reply = Reply::new(553, "sorry, sites access list denies transaction (#5.7.1)");
+/// badmailfrom or badmailpatterns.
+pub const BAD_SENDER: Reply = Reply::new(553, "sorry, your envelope sender has been denied (#5.7.1)");
+/// badrcptto or badrcptpatterns.
+pub const BAD_RECIPIENT: Reply = Reply::new(553, "sorry, your envelope recipient has been denied (#5.7.1)");
 /// A gated command, or BOUNCEMAIL: the text is the operator's.
 pub fn denied(code: u16, text: &[u8]) -> Reply {
     Reply::with(code, &[text])

@@ -73,6 +73,16 @@ pub const LISTS: &[(&str, &[&str])] = &[
     ("relaydb", &["relay", "missing"]),
     ("relaylevel", &["normal", "none", "open", "closed"]),
     ("relaytext", &["use the other server"]),
+    ("badmailfrom", &["joe@d1.ex", "@d2.ex", "*@*.d4.ex", "!z@q.d4.ex", "*", "["]),
+    ("badmailpatterns", &["*@*.d4.ex", "!*@*", "u@*"]),
+    ("blackholedsender", &["@local.ex", "z@*"]),
+    ("authdomains", &["root@local.ex", "@d1.ex"]),
+    ("badrcptto", &["u@local.ex", "*@far.ex", "@mxdom.ex", "!v@mxdom.ex", "*"]),
+    ("badrcptpatterns", &["u@*", "!u@far.ex", "?"]),
+    ("goodrcptto", &["u@local.ex", "@far.ex", "["]),
+    ("hostaccess", &["d1.ex:192.0.2.", "*:10.1.2.3", "<>:*", "d2.ex:2001:db8::/32", "local.ex:1.2.3.4/8", "nonsense"]),
+    ("accesslist", &["rcpt:joe@d1.ex:u@far.ex", "from:*@D2.ex:*@local.ex", "rcpt:[:u@local.ex", "from:*:u@*", "x"]),
+    ("blackholedrcpt", &["u@local.ex", "*@*.ex"]),
 ];
 pub const VARIABLES: &[(&str, &str)] = &[
     ("AUTH_ALL", ""),
@@ -148,7 +158,12 @@ pub fn write_control(directory: &Path, random: &mut Random) {
     write_logins(&directory.join("relay"));
     for (name, lines) in LISTS {
         let rare = ["relaylevel", "relaytext", "relaydomains"].contains(name);
-        let is_absent = if *name == "rcpthosts" { random.one_in(8) } else { random.one_in(if rare { 2 } else { 4 }) };
+        let refuses = ["bad", "black", "auth", "host", "access"].iter().any(|beginning| name.starts_with(beginning));
+        let is_absent = match *name {
+            "rcpthosts" => random.one_in(8),
+            _ if refuses => !random.one_in(10),
+            _ => random.one_in(if rare { 2 } else { 4 }),
+        };
         if is_absent {
             continue;
         }

@@ -187,7 +187,9 @@ impl<'a> Current<'a> {
             Step::QueueVariable(setting) => {
                 let environment = self.delivery.map(|delivery| delivery.environment.as_slice()).unwrap_or_default();
                 let name = format!("{}=", setting.split('=').next().unwrap_or_default());
-                (setting, environment.iter().find(|line| line.starts_with(&name)).cloned())
+                let is_set = environment.iter().find(|line| line.starts_with(&name)).cloned();
+                let unset = || (self.delivery.is_some() && !setting.contains('=')).then(|| setting.clone());
+                (setting, is_set.or_else(unset))
             }
             Step::QueueDirectory(directory) => (directory, self.delivery.map(|delivery| delivery.directory.clone())),
             Step::NothingQueued | Step::Discarded | Step::Log(_) | Step::RawLog(_) | Step::NoLog(_) => return Ok(()),

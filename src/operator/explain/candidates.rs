@@ -137,6 +137,9 @@ pub(super) fn to_accept(
         }
         Some(Why::Policy(Reason::LookupFailed(failed))) => against_failure(failed, own.as_deref(), overlay),
         Some(Why::Policy(Reason::RelayLevel)) => vec![Candidate::set("relaylevel", "normal")],
+        Some(Why::Policy(Reason::Listed(evidence))) => {
+            against_list(evidence, &step.command, situation, &address, overlay)
+        }
         Some(Why::Policy(Reason::Setting(name))) => against_setting(name, overlay),
         Some(Why::Policy(
             Reason::Fine
@@ -145,6 +148,7 @@ pub(super) fn to_accept(
             | Reason::RelayClientVariable
             | Reason::Authenticated
             | Reason::Granted(_)
+            | Reason::Blackholed(_, _)
             | Reason::Probe
             | Reason::NoRelay,
         ))
@@ -158,6 +162,42 @@ pub(super) fn to_accept(
         candidates.push(Candidate::authenticated());
     }
     candidates
+}
+
+/// What might help against a list that refuses a sender or a recipient.
+fn against_list(
+    evidence: &Evidence,
+    command: &str,
+    situation: &Situation,
+    recipient: &[u8],
+    overlay: &Overlay,
+) -> Vec<Candidate> {
+    let file: &str = &evidence.file;
+    // Clients and HELO names have no list of good ones; their lists are said otherwise, too.
+    if !command.starts_with("MAIL ") && !command.starts_with("RCPT ") {
+        return match evidence.line {
+            Some(line) => vec![Candidate::remove(file, line, overlay)],
+            None => vec![Candidate::file(file, Edit::Delete, format!("there were no file {file}"))],
+        };
+    }
+    let is_sender = command.starts_with("MAIL ");
+    let address = if is_sender { situation.sender.as_slice() } else { recipient };
+    let address = String::from_utf8_lossy(address);
+    let Some(line) = evidence.line else {
+        let good = (!is_sender).then(|| Candidate::add("goodrcptto", &address, overlay));
+        let gone = Candidate::file(file, Edit::Delete, format!("there were no file {file}"));
+        return good.into_iter().chain([gone]).collect();
+    };
+    let text = overlay.text(file).unwrap_or_default();
+    let entry = line_of(&text, line).unwrap_or_default();
+    let remove = Candidate::remove(file, line, overlay);
+    if entry.eq_ignore_ascii_case(address.as_bytes()) {
+        return vec![remove];
+    }
+    // A wildcard can be excepted from; no exception undoes `@domain`.
+    let except = Candidate::add(file, &format!("!{address}"), overlay);
+    let good = (!is_sender).then(|| Candidate::add("goodrcptto", &address, overlay));
+    [except].into_iter().chain(good).chain([remove]).collect()
 }
 
 fn own_domain(domain: &str, overlay: &Overlay) -> Candidate {
@@ -291,6 +331,8 @@ pub(super) fn to_refuse(
             Reason::Fine
             | Reason::NoDomain
             | Reason::OwnDomain(_)
+            | Reason::Listed(_)
+            | Reason::Blackholed(_, _)
             | Reason::Setting(_)
             | Reason::Probe
             | Reason::NoRelay

@@ -123,7 +123,10 @@ pub(super) fn evidence(why: &Why) -> Option<(&str, Option<u32>)> {
     match why {
         Why::Denied { .. } => None,
         Why::Policy(reason) => match reason {
-            Reason::OwnDomain(evidence) | Reason::Granted(evidence) => Some(place(evidence)),
+            Reason::OwnDomain(evidence)
+            | Reason::Granted(evidence)
+            | Reason::Listed(evidence)
+            | Reason::Blackholed(evidence, _) => Some(place(evidence)),
             Reason::LookupFailed(failed) => evidence_of_failure(failed),
             Reason::RelayLevel => Some(("relaylevel", Some(1))),
             Reason::Fine

@@ -16,6 +16,7 @@ use crate::operator::explain::words::{answer_in_words, opinion_in_words};
 use crate::operator::situation::Situation;
 use crate::operator::surroundings::Surroundings;
 use crate::policy::Opinion;
+use crate::policy::listing::Listing;
 use crate::policy::verdict::{Answer, LookupFailed, Question, Reason};
 use crate::session::{Session, Then, Turn};
 use crate::smtp::printable::printable;
@@ -211,8 +212,17 @@ pub fn play(setup: &Setup, situation: &Situation, known: &mut Known) -> Explanat
     let mut session = Session::new(setup).supposing(situation.credentials.clone()).witnessed_by(&witness);
     let mut lookups = Lookups::with_known(setup, std::mem::take(known)).at(situation.at_seconds);
     let date = rfc5322(situation.at_seconds.unwrap_or_else(now_seconds));
-    let greeting = session.greet(&date);
-    let mut steps = vec![step("connect", greeting, Vec::new(), Vec::new())];
+    let mut asked = |question: Question<'_>| {
+        let answer = lookups.answer(question);
+        heard.answer(question, &answer);
+        answer
+    };
+    let greeting = session.greet(&date, &mut asked);
+    let mut steps = vec![step("connect", greeting, heard.consulted.take(), lookups.take_notes())];
+    if steps.last().is_some_and(|step| step.closes) {
+        *known = lookups.into_known();
+        return Explanation { steps };
+    }
     let ehlo = [b"EHLO ", situation.helo().as_slice()].concat();
     let mail = [b"MAIL FROM:<", situation.sender.as_slice(), b">"].concat();
     let rcpt = situation.recipients.iter().map(|recipient| [b"RCPT TO:<", recipient.as_slice(), b">"].concat());
@@ -247,13 +257,23 @@ impl Heard<'_> {
         let said = answer_in_words(question, answer, self.setup, self.asks_dns);
         match question {
             // No rule asks this, but the reading of an address.
-            Question::OwnAddress(_) => self.add(question.source_name(), said, Some(answer.clone())),
+            // Nor this: it changes nothing of the decision.
+            Question::OwnAddress(_) | Question::Listed(Listing::SpamIgnore, _) => {
+                self.add(question.source_name(), said, Some(answer.clone()));
+            }
             Question::OwnDomain(_)
             | Question::RelayClients(_)
             | Question::RelayDomains
             | Question::RelayMailFrom(_, _)
             | Question::RelayTable(_)
-            | Question::RelayMx(_) => *self.asked.borrow_mut() = Some((said, answer.clone())),
+            | Question::RelayMx(_)
+            | Question::HostAccess(_)
+            | Question::AccessList { .. }
+            | Question::BadHost
+            | Question::Listed(_, _) => {
+                let before = self.asked.take().map(|(before, _)| format!("{before}; {}: ", question.source_name()));
+                *self.asked.borrow_mut() = Some((before.unwrap_or_default() + &said, answer.clone()));
+            }
         }
     }
 

@@ -35,6 +35,10 @@ fn no(question: Question<'_>, setup: &Setup) -> String {
         Question::RelayMailFrom(sender, _) => format!("no line is about {} from {ip}", shown(sender)),
         Question::RelayTable(sender) => format!("{} has not read mail from {ip} lately", shown(sender)),
         Question::RelayMx(domain) => format!("no MX host of {} is listed", shown(domain)),
+        Question::HostAccess(sender) => format!("no line keeps {} from {ip} out", shown(sender)),
+        Question::AccessList { recipient, .. } => format!("no line keeps the sender from {}", shown(recipient)),
+        Question::BadHost => format!("no line speaks against {}", shown(setup.client.shown_name())),
+        Question::Listed(_, address) => format!("no line is about {}", shown(address)),
         Question::OwnAddress(address) => format!("{address} is none"),
     }
 }
@@ -56,6 +60,8 @@ pub(super) fn opinion_in_words(rule: &str, opinion: &Opinion) -> String {
             reason @ (Reason::Fine
             | Reason::OwnDomain(_)
             | Reason::Granted(_)
+            | Reason::Listed(_)
+            | Reason::Blackholed(_, _)
             | Reason::Setting(_)
             | Reason::NoRelay) => match verdict {
                 Verdict::Accept(_) => format!("yes, {reason}"),
@@ -72,8 +78,15 @@ fn silence_in_words(rule: &str) -> Option<&'static str> {
         "databytes" | "maxrecipients" => "not exceeded",
         "REQUIREAUTH" => "not set, or authenticated",
         "BOUNCEMAIL" | "RELAYCLIENT" => "not set",
+        "ENFORCE_FQDN_HELO" => "not set, or the name has a dot, or the client may relay",
+        "this host's name" => "not claimed, or neither BADHELO nor BADHELOCHECK is set",
+        "badhelo" => "neither BADHELO nor BADHELOCHECK is set",
         "CUGMAIL" => "not set, or without domain",
         "FORCE_TLS" => "not set, or encrypted",
+        // These always ask.
+        "hostaccess" | "badmailfrom" | "blackholedsender" | "badrcptto" | "accesslist" | "blackholedrcpt" => {
+            "not asked"
+        }
         "relay probe" => "it is none",
         "recipient without domain" => "it has one, or AUTH_ALL is set",
         "rcpthosts" => "AUTH_ALL is set: no domain is local",
@@ -91,11 +104,11 @@ fn silence_in_words(rule: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{recipient, sender};
+    use crate::policy::{helo, recipient, sender};
 
     #[test]
     fn the_silence_of_every_rule_has_a_meaning() {
-        let rules = [sender::RULES, recipient::RULES, recipient::LIMITS];
+        let rules = [helo::RULES, sender::RULES, recipient::RULES, recipient::LIMITS];
         let speechless: Vec<&str> = rules
             .iter()
             .flat_map(|rules| rules.iter())

@@ -2,17 +2,29 @@
 
 use std::path::Path;
 
+use crate::client::Client;
+use crate::control::environment::Environment;
 use crate::control::text::{Entry, entries};
+use crate::lookup::access_list::Access;
 use crate::lookup::ere::Expression;
+use crate::lookup::host_access::{self, Address};
+use crate::lookup::wildmat;
 use crate::operator::finding::Finding;
+use crate::policy::listing::Listing;
 use crate::smtp::printable::printable;
 
 /// The findings in a list of that name, with these octets in it.
-pub(super) fn lint_list(path: &Path, name: &str, text: &[u8]) -> Vec<Finding> {
+pub(super) fn lint_list(path: &Path, name: &str, text: &[u8], regular_expressions: bool) -> Vec<Finding> {
+    let is_of_addresses = Listing::ALL.iter().any(|listing| listing.names().file == name);
     let problem_of = |entry: &Entry<'_>| {
         of_any_list(entry).or_else(|| match name {
             "rcpthosts" => of_rcpthosts(entry),
             "relaydomains" => of_relaydomains(entry),
+            _ if is_of_addresses && regular_expressions => of_expressions(entry),
+            "badip" => of_badip(entry),
+            "hostaccess" => of_hostaccess(entry),
+            "accesslist" => of_accesslist(entry, regular_expressions),
+            _ if is_of_addresses => of_addresses(entry),
             _ => None,
         })
     };
@@ -22,6 +34,39 @@ pub(super) fn lint_list(path: &Path, name: &str, text: &[u8]) -> Vec<Finding> {
         findings.push(Finding::warning(path, unconfirmed(&first)).in_line(first.line));
     }
     findings
+}
+
+/// The findings in a list of wildcards.
+pub(super) fn lint_patterns(path: &Path, name: &str, text: &[u8], regular_expressions: bool) -> Vec<Finding> {
+    // In badhost a line with `!` is no exception, and expressions are read too.
+    let is_of_hosts = name == "badhost";
+    if regular_expressions && !is_of_hosts {
+        let advice = "is not read, because QREGEX asks for regular expressions: write them into the list itself";
+        return vec![Finding::warning(path, advice)];
+    }
+    let problem_of =
+        |entry: &Entry<'_>| of_any_list(entry).or_else(|| of_expressions(entry).filter(|_| regular_expressions));
+    let mut findings: Vec<Finding> =
+        entries(text).filter_map(|entry| Some(Finding::error(path, problem_of(&entry)?).in_line(entry.line))).collect();
+    if !is_of_hosts && entries(text).all(|entry| entry.text.starts_with(b"!")) && entries(text).next().is_some() {
+        findings.push(Finding::warning(path, "has only exceptions, so nothing in it ever matches"));
+    }
+    findings
+}
+
+/// The lists that are read only where a variable asks for them, and are there in vain.
+pub(super) fn lint_switched_off(directory: &Path, environment: &Environment) -> Vec<Finding> {
+    let switches = [("badip", "BADIP"), ("badhost", "BADHOST"), ("badhelo", "BADHELO")];
+    let is_off = |variable: &str| {
+        [variable.to_owned(), format!("{variable}CHECK")].iter().all(|name| environment.get(name.as_bytes()).is_none())
+    };
+    let there = |(list, variable): (&str, &str)| {
+        let path = directory.join(list);
+        (is_off(variable) && path.exists()).then(|| {
+            Finding::warning(path, format!("is not read here: tcp.smtp or the run script must set {variable}CHECK"))
+        })
+    };
+    switches.into_iter().filter_map(there).collect()
 }
 
 /// A byte order mark belongs to the first entry.
@@ -87,10 +132,54 @@ fn of_relaydomains(entry: &Entry<'_>) -> Option<String> {
     }
 }
 
+fn of_hostaccess(entry: &Entry<'_>) -> Option<String> {
+    let Some((_, addresses)) = host_access::parts(entry.text) else {
+        return Some(format!("`{}` says nothing: write `domain:addresses`", shown(entry)));
+    };
+    match host_access::address(addresses, &Client::default()) {
+        Address::Malformed(error) => {
+            Some(format!("`{}` cannot be read: {error}; mail of that domain gets 451", shown(entry)))
+        }
+        Address::Any | Address::Named | Address::Other => None,
+    }
+}
+
+fn of_accesslist(entry: &Entry<'_>, regular_expressions: bool) -> Option<String> {
+    let Some(Access { sender, recipient, .. }) = Access::parse(entry.text) else {
+        let form = "write `rcpt:sender:recipient` or `from:sender:recipient`";
+        return Some(format!("`{}` says nothing: {form}", shown(entry)));
+    };
+    let bad = [sender, recipient].into_iter().find_map(|pattern| Expression::new(pattern).err());
+    let error = bad.filter(|_| regular_expressions)?;
+    Some(format!("`{}` has no regular expression: {error}; whoever needs it gets 451", shown(entry)))
+}
+
+/// A line of badip where wildcards are used.
+fn of_badip(entry: &Entry<'_>) -> Option<String> {
+    let address = shown(entry);
+    let begins = address.strip_suffix('.').filter(|rest| rest.contains(|octet: char| octet.is_ascii_digit()));
+    if let Some(begins) = begins {
+        return Some(format!("`{address}` never matches: write `{begins}.*`"));
+    }
+    address.contains('/').then(|| {
+        format!("`{address}` never matches: there are no networks here; deny them in tcp.smtp, or write wildcards")
+    })
+}
+
+/// A line of a list of addresses where wildcards are used.
+fn of_addresses(entry: &Entry<'_>) -> Option<String> {
+    let pattern = entry.text.strip_prefix(b"!").unwrap_or(entry.text);
+    // Without an `@` a line is about local names, but what has a dot is meant as a domain.
+    let is_domain = !pattern.contains(&b'@') && pattern.contains(&b'.') && !wildmat::is_pattern(pattern);
+    let domain = shown(entry);
+    let domain = domain.trim_start_matches(['!', '.']);
+    is_domain.then(|| format!("`{}` never matches an address of that domain: write `@{domain}`", shown(entry)))
+}
+
 pub(super) fn of_expressions(entry: &Entry<'_>) -> Option<String> {
     let pattern = entry.text.strip_prefix(b"!").unwrap_or(entry.text);
     let error = Expression::new(pattern).err()?;
-    Some(format!("`{}` is no regular expression: {error}; senders that need it get 451", shown(entry)))
+    Some(format!("`{}` is no regular expression: {error}; whoever needs it gets 451", shown(entry)))
 }
 
 #[cfg(test)]
@@ -106,7 +195,7 @@ mod tests {
             ("locals", b"a\r\n b\n\xe2\x80\x9cc\xe2\x80\x9d\n", &[1, 2, 3]),
         ];
         for (name, text, lines) in table {
-            let findings = lint_list(Path::new(name), name, text);
+            let findings = lint_list(Path::new(name), name, text, false);
             let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
             assert_eq!(errors.filter_map(|finding| finding.line).collect::<Vec<_>>(), *lines, "{findings:?}");
             let unconfirmed = findings.iter().filter(|finding| finding.text.contains("unless tcpserver runs with -p"));

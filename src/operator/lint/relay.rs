@@ -32,7 +32,7 @@ pub(super) fn lint_renamed(setting: &Setting, directory: &Path, environment: &En
     let variable = setting.variable;
     if matches!(directory.join(&name).try_exists(), Ok(false)) {
         let text =
-            format!("names the list {name}, which does not exist: it grants nothing; make it, or unset {variable}");
+            format!("names the list {name}, which does not exist: it has no effect; make it, or unset {variable}");
         findings.push(Finding::warning(variable, text));
     }
     let compiled = format!("{}.cdb", setting.file);

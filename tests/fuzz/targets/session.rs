@@ -14,6 +14,8 @@ use postern::smtp::reply;
 
 use super::Input;
 
+/// Questions whose answer lets nobody in.
+const NO_GRANTS: [&str; 4] = ["OwnAddress", "Listed", "HostAccess", "AccessList"];
 /// More lines than this are not heard.
 const LINES_MAX: usize = 200;
 
@@ -24,13 +26,19 @@ pub fn session(input: &[u8]) {
     let mut answers = Input(input.counted());
     let mut session = Session::new(&setup);
     let mut witness = Witness { setup: &setup, sender: Vec::new(), recipients: None };
-    presentable(&session.greet("Sat, 21 Nov 2026 19:21:46 +0000"));
+    presentable(&session.greet("Sat, 21 Nov 2026 19:21:46 +0000", &mut |_| Ok(Answer::No)));
     presentable(&session.early_talker());
     presentable(&session.terminated());
     for line in input.0.split(|byte| *byte == b'\n').take(LINES_MAX) {
         let mut asked = Vec::new();
         let turn = session.hear(line, &mut |question| {
-            let answer = answer(answers.byte());
+            let answer = match (question, answer(answers.byte())) {
+                // What refuses or drops by itself would leave nothing to look at.
+                (Question::Listed(_, _) | Question::HostAccess(_) | Question::AccessList { .. }, Ok(_)) => {
+                    Ok(Answer::No)
+                }
+                (_, answer) => answer,
+            };
             asked.push((format!("{question:?}"), answer.clone()));
             answer
         });
@@ -139,7 +147,8 @@ impl Witness<'_> {
     /// The recipient as it is stored. Somebody must have said yes to it: the environment, or a list, last of all.
     fn granted(&self, argument: &[u8], asked: &[Asked]) -> Vec<u8> {
         let recipient = address(argument, asked);
-        let asked: Vec<&Asked> = asked.iter().filter(|(question, _)| !question.starts_with("OwnAddress")).collect();
+        let asked: Vec<&Asked> =
+            asked.iter().filter(|(question, _)| !NO_GRANTS.iter().any(|kind| question.starts_with(kind))).collect();
         let variable = self.setup.client.relay_suffix.as_deref();
         let mut stored = [recipient.as_slice(), variable.unwrap_or_default()].concat();
         match asked.last() {
