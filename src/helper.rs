@@ -59,7 +59,8 @@ impl Answer {
     }
 }
 
-/// Runs `program` and its arguments. The question is there to read and then ends; standard output and error are neither the client's nor the log's, because nobody knows what is written there.
+/// Runs `program` and its arguments. The question is there to read and then ends; standard output and error are neither the
+/// client's nor the log's, because nobody knows what is written there.
 ///
 /// # Errors
 ///
