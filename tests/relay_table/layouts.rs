@@ -1,7 +1,7 @@
 //! Both layouts and every type of their columns: whom a row lets relay, and which rows go.
 
 use crate::mariadb::{Database, Layout, MariaDb};
-use crate::site::{OK, REFUSED, Site};
+use crate::site::{LATER, OK, REFUSED, Site};
 
 /// A database with a table of this layout, and the site that uses it.
 fn site(layout: Layout) -> (Database, Site) {
@@ -127,10 +127,27 @@ fn the_modes_of_a_server_make_no_difference() {
     }
 }
 
+/// A layout that a setting names is the only one that is tried.
+#[test]
+fn a_layout_may_be_named() {
+    for layout in Layout::ALL {
+        let (right, wrong) = if has_user(layout) { ("indimail", "vpopmail") } else { ("vpopmail", "indimail") };
+        let (database, _) = site(layout);
+        let named = Site::with_database(&database).with("RELAY_LAYOUT", right);
+        named.login("joe@x.ex", "192.0.2.7");
+        assert_eq!(named.rcpt("joe@x.ex", "192.0.2.7"), OK, "{layout:?}");
+        assert_eq!(named.run("clearopensmtp", &["-s"]).code, Some(0), "{layout:?}");
+        let misnamed = Site::with_database(&database).with("RELAY_LAYOUT", wrong);
+        assert_eq!(misnamed.rcpt("joe@x.ex", "192.0.2.7"), LATER, "{layout:?}");
+        assert_eq!(misnamed.run("clearopensmtp", &["-s"]).code, Some(1), "{layout:?}");
+    }
+}
+
 /// Quotes, backslashes, NUL, invalid UTF-8 and very long texts, as sender and as user, leave the table as it was.
 #[test]
 fn nothing_that_a_client_says_becomes_sql() {
-    let hostile: [&[u8]; 10] = [
+    let hostile: [&[u8]; 11] = [
+        b"joe@x.ex\0' or '1'='1",
         b"'; drop table relay; -- @x.ex",
         b"\"' or \"1\"=\"1@x.ex",
         b"joe@x.ex' or '1'='1",
