@@ -255,6 +255,8 @@ impl Setup {
             Key::SmtpUtf8 => control.smtputf8 = true,
             Key::RequireAuth => control.require_auth = true,
             Key::ForceTls => control.force_tls = true,
+            Key::StartTls => control.starttls = true,
+            Key::Smtps => control.smtps = true,
             Key::BounceMail => control.bounce_mail = Some(text.to_vec()),
             Key::RelayClass => client.class = Some(text.to_vec()).filter(|class| !class.is_empty()),
             Key::RelayLevel => control.relay_level = RelayLevel::of_word(first_line(text)),

@@ -85,6 +85,10 @@ pub struct Control {
     pub require_auth: bool,
     /// FORCE_TLS.
     pub force_tls: bool,
+    /// STARTTLS.
+    pub starttls: bool,
+    /// SMTPS.
+    pub smtps: bool,
     /// BOUNCEMAIL and its text.
     pub bounce_mail: Option<Vec<u8>>,
     /// AUTH_ALL.
@@ -175,6 +179,8 @@ impl Default for Control {
             smtputf8: false,
             require_auth: false,
             force_tls: false,
+            starttls: false,
+            smtps: false,
             bounce_mail: None,
             auth_all: false,
             relay_level: RelayLevel::Normal,

@@ -144,6 +144,10 @@ pub enum Key {
     RequireAuth,
     /// `FORCE_TLS`.
     ForceTls,
+    /// `STARTTLS`.
+    StartTls,
+    /// `SMTPS`.
+    Smtps,
     /// `RELAYCLIENT`.
     RelayClient,
     /// `RELAYCLASS`.

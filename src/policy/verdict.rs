@@ -69,6 +69,8 @@ pub enum Reason {
     RelayClientVariable,
     /// The client has authenticated itself.
     Authenticated,
+    /// The client's certificate is of this address, and tlsclients has it.
+    Certified(Evidence, Vec<u8>),
     /// A list lets this client, or this sender, relay, or lets everyone relay to this domain.
     Granted(Evidence),
     /// A list refuses this sender or recipient.
@@ -97,6 +99,7 @@ impl Reason {
             Reason::Fine
             | Reason::RelayClientVariable
             | Reason::Authenticated
+            | Reason::Certified(_, _)
             | Reason::Granted(_)
             | Reason::Listed(_)
             | Reason::RelayLevel
@@ -130,6 +133,7 @@ impl Reason {
             | Reason::OwnDomain(_)
             | Reason::RelayClientVariable
             | Reason::Authenticated
+            | Reason::Certified(_, _)
             | Reason::Listed(_)
             | Reason::RelayLevel
             | Reason::Setting(_)
@@ -146,6 +150,7 @@ impl fmt::Display for Reason {
             Reason::Fine => f.write_str("ok"),
             Reason::NoDomain => f.write_str("nodomain"),
             Reason::OwnDomain(evidence)
+            | Reason::Certified(evidence, _)
             | Reason::Granted(evidence)
             | Reason::Listed(evidence)
             | Reason::Blackholed(evidence, _) => evidence.fmt(f),
@@ -166,6 +171,10 @@ impl fmt::Display for Reason {
 pub enum Question<'a> {
     /// Is this domain in rcpthosts or morercpthosts.cdb? Lower-cased or not, without `@`.
     OwnDomain(&'a [u8]),
+    /// Is this address of a certificate in tlsclients?
+    TlsClients(&'a [u8]),
+    /// Is there a certificate of this host, so that STARTTLS can be offered?
+    OwnCertificate,
     /// Is the client in relayclients?
     RelayClients(Using),
     /// Is the client's name in relaydomains?
@@ -208,6 +217,8 @@ impl Question<'_> {
     pub fn source_name(&self) -> &'static str {
         match self {
             Question::OwnDomain(_) => "rcpthosts",
+            Question::TlsClients(_) => "tlsclients",
+            Question::OwnCertificate => "servercert.pem",
             Question::RelayClients(_) => "relayclients",
             Question::RelayDomains => "relaydomains",
             Question::RelayMailFrom(_, _) => "relaymailfrom",

@@ -6,6 +6,7 @@ mod greet;
 mod helo;
 mod mail;
 mod rcpt;
+mod starttls;
 
 use crate::control::Setup;
 use crate::message::received::Protocol;
@@ -105,6 +106,8 @@ pub enum Then {
     Listen,
     /// Start the queue program, say the reply, and take the content.
     Receive(Delivery),
+    /// Begin TLS, for [`Session::encrypted`]; the reply is said before the handshake.
+    Encrypt,
     /// Ask chance and the clock, for [`Session::drawn`]; the reply is for when there is none.
     Draw(Opening),
     /// Ask the checker of passwords, for [`Session::checked`]; the reply is for when it cannot be asked.
@@ -193,6 +196,7 @@ impl<'s> Session<'s> {
             Command::Rcpt(argument) => self.rcpt(argument, ask),
             Command::Data(argument) => self.data(argument),
             Command::Auth(argument) => self.auth(argument),
+            Command::StartTls { verb, argument } => self.starttls(verb, argument),
             Command::Rset(b"") => {
                 self.stage = Stage::Idle;
                 Turn::say(reply::FLUSHED)
