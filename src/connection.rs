@@ -156,6 +156,7 @@ impl Connection<'_> {
         }
         self.wire.say(&reply::READY_FOR_TLS)?;
         self.wire.flush()?;
+        self.session.start_over();
         self.shake_hands(server)?;
         Ok(None)
     }
@@ -212,8 +213,11 @@ impl Connection<'_> {
     fn receive(&mut self, delivery: Delivery) -> Result<Turn, Ended> {
         // Before 354, so that a queue that cannot start is said instead.
         let setup = delivery.setup().unwrap_or(self.setup);
-        let started =
-            if delivery.is_blackholed() { Ok(None) } else { Program::start(setup, &self.session.exported()).map(Some) };
+        let started = if delivery.is_blackholed() {
+            Ok(None)
+        } else {
+            Program::start(setup, &self.session.exported(&delivery)).map(Some)
+        };
         let mut program = match started {
             Ok(program) => program,
             Err(error) => {

@@ -255,6 +255,8 @@ impl Setup {
             Key::SmtpUtf8 => control.smtputf8 = true,
             Key::RequireAuth => control.require_auth = true,
             Key::ForceTls => control.force_tls = true,
+            Key::TlsProvider => control.tls_provider = Some(text.to_vec()),
+            Key::TlsProviderTrust => control.trusts_tls_provider = true,
             Key::StartTls => control.starttls = true,
             Key::Smtps => control.smtps = true,
             Key::BounceMail => control.bounce_mail = Some(text.to_vec()),

@@ -146,11 +146,14 @@ pub struct Explain {
     /// Suppose that the connection is encrypted (TLS)
     #[arg(long)]
     pub tls: bool,
+    /// Suppose that it is, and that the client has shown a certificate of this mail address, which is in order
+    #[arg(long, value_name = "ADDRESS")]
+    pub cert: Option<String>,
     /// Suppose this moment: 2026-11-21T19:21:46Z, or seconds since 1970 [default: now]
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     pub at: Option<u64>,
     /// Explain the situations on standard input, one a line
-    #[arg(long, conflicts_with_all = ["ip", "name", "helo", "from", "rcpt", "auth", "tls", "at"])]
+    #[arg(long, conflicts_with_all = ["ip", "name", "helo", "from", "rcpt", "auth", "tls", "cert", "at"])]
     pub batch: bool,
     /// Ask DNS where smtpd would; without this, what only DNS can tell is told so
     #[arg(long)]

@@ -110,6 +110,12 @@ impl Reason {
         }
     }
 
+    /// The address of the client's certificate, if that is why.
+    #[must_use]
+    pub fn certified(&self) -> Option<&[u8]> {
+        if let Reason::Certified(_, address) = self { Some(address) } else { None }
+    }
+
     /// Whether the mail is thrown away.
     #[must_use]
     pub fn is_blackholed(&self) -> bool {

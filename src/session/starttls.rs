@@ -1,9 +1,10 @@
 //! STARTTLS (RFC 3207), and what is left of a session when the connection is encrypted: nothing that the client said in clear.
 
+use crate::auth::Channel;
 use crate::message::received::Encryption;
+use crate::policy::Certificate;
 use crate::policy::verdict::{Answer, Ask, Question};
-use crate::policy::{Certificate, Credentials};
-use crate::session::{Session, Stage, Then, Turn};
+use crate::session::{Greeted, Session, Stage, Then, Turn};
 use crate::smtp::printable::loggable;
 use crate::smtp::reply;
 
@@ -33,9 +34,7 @@ impl Session<'_> {
 
     /// EHLO says STARTTLS: the same question, and whether there is a certificate.
     pub(super) fn offers_starttls(&self, ask: &mut Ask<'_>) -> bool {
-        self.encryption.is_none()
-            && self.has_starttls()
-            && matches!(ask(Question::OwnCertificate), Ok(Answer::Yes(_)))
+        self.encryption.is_none() && self.has_starttls() && matches!(ask(Question::OwnCertificate), Ok(Answer::Yes(_)))
     }
 
     fn has_starttls(&self) -> bool {
@@ -49,20 +48,24 @@ impl Session<'_> {
         Turn::say(reply::NO_TLS).log(loggable(why.as_bytes()))
     }
 
-    /// The connection is encrypted. D72: the session begins anew, as if the client had just connected; only what counts
-    /// against the client stays.
-    pub fn encrypted(&mut self, encryption: Encryption, channel: Channel, certificate: Option<Certificate>) {
-        let credentials = Credentials { tls: true, certificate, ..Credentials::default() };
-        let auth = self.auth.after_starttls();
+    /// The client was told to begin. D72: the session begins anew, and the client has to greet again (RFC 3207, 4.2); only what
+    /// counts against it stays.
+    pub fn start_over(&mut self) {
         *self = Session {
             gate: self.gate.take(),
             gated_commands: self.gated_commands,
-            encryption: Some(encryption),
-            credentials,
-            channel,
-            auth,
+            auth: self.auth.after_starttls(),
+            helo: Greeted::NotAgain,
             witness: self.witness,
             ..Session::new(self.setup)
         };
+    }
+
+    /// The connection is encrypted, in this way.
+    pub fn encrypted(&mut self, encryption: Encryption, channel: Channel, certificate: Option<Certificate>) {
+        self.encryption = Some(encryption);
+        self.channel = channel;
+        self.credentials.tls = true;
+        self.credentials.certificate = certificate;
     }
 }

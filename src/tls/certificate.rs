@@ -121,7 +121,10 @@ pub(super) fn end_point(shown: &CertifiedKey) -> Option<Vec<u8>> {
     let parsed = Certificate::from_der(certificate).ok()?;
     Some(match parsed.signature_algorithm().oid.to_string().as_str() {
         // md5WithRSA, sha1WithRSA, sha256WithRSA, ecdsa-with-SHA1, ecdsa-with-SHA256.
-        "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.5" | "1.2.840.113549.1.1.11" | "1.2.840.10045.4.1"
+        "1.2.840.113549.1.1.4"
+        | "1.2.840.113549.1.1.5"
+        | "1.2.840.113549.1.1.11"
+        | "1.2.840.10045.4.1"
         | "1.2.840.10045.4.3.2" => Sha256::digest(certificate).to_vec(),
         // sha384WithRSA, ecdsa-with-SHA384.
         "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => Sha384::digest(certificate).to_vec(),

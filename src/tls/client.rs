@@ -11,7 +11,7 @@ use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 use x509_cert::Certificate as Parsed;
 use x509_cert::der::Decode;
-use x509_cert::der::asn1::{ContextSpecific, Ia5StringRef, ObjectIdentifier};
+use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 

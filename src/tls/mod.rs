@@ -68,9 +68,9 @@ impl Files {
     #[must_use]
     pub fn of(setup: &Setup) -> Self {
         let named = |name: &str| setup.environment.get(name.as_bytes()).filter(|value| !value.is_empty());
-        let path = |value| Path::new(OsStr::from_bytes(value));
-        let directory = named("CERTDIR").map_or_else(|| setup.control.directory.clone(), |value| path(value).into());
-        let file = |name: &str, otherwise: &str| directory.join(named(name).map_or(Path::new(otherwise), path));
+        let path = |value: &[u8]| PathBuf::from(OsStr::from_bytes(value));
+        let directory = named("CERTDIR").map_or_else(|| setup.control.directory.clone(), path);
+        let file = |name: &str, otherwise: &str| directory.join(named(name).map_or_else(|| otherwise.into(), path));
         Self {
             certificate: file("SERVERCERT", "servercert.pem"),
             authorities: file("CLIENTCA", "clientca.pem"),
@@ -117,8 +117,7 @@ impl Server {
             config.ticketer = Arc::new(keys);
             config.send_tls13_tickets = 1;
         }
-        let connection =
-            ServerConnection::new(Arc::new(config)).map_err(|error| Unusable(error.to_string()))?;
+        let connection = ServerConnection::new(Arc::new(config)).map_err(|error| Unusable(error.to_string()))?;
         Ok(Self { connection, certificates, files, provider, remarks })
     }
 }
@@ -139,10 +138,9 @@ impl Settings {
         remarks.extend(remark);
         let mut suites = Vec::new();
         let mut has_order = false;
-        for (of, file, variable) in [
-            (Of::Tls13, "serverciphersuite", "TLS_CIPHER_SUITE"),
-            (Of::Tls12, "servercipherlist", "TLS_CIPHER_LIST"),
-        ] {
+        for (of, file, variable) in
+            [(Of::Tls13, "serverciphersuite", "TLS_CIPHER_SUITE"), (Of::Tls12, "servercipherlist", "TLS_CIPHER_LIST")]
+        {
             if !versions.iter().any(|version| is_version_of(version, of)) {
                 continue;
             }

@@ -10,10 +10,10 @@ use crate::auth::Channel;
 use crate::errno::words;
 use crate::message::received::Encryption;
 use crate::policy::Certificate;
+use crate::tls::Server;
 use crate::tls::certificate::{end_point, read_file};
 use crate::tls::client::{authorities, judge};
 use crate::tls::suites::names;
-use crate::tls::Server;
 
 /// The octets of the client that are kept until they make a record: one record of the largest kind, and as much again.
 const RECEIVED_OCTETS_MAX: usize = 32_768;

@@ -42,7 +42,10 @@ const SUITES: &[Suite] = &[
 const ALL: [&str; 3] = ["HIGH", "DEFAULT", "PROFILE=SYSTEM"];
 
 /// The version and suite of a connection as logs and trace headers name them.
-pub(super) fn names(version: Option<ProtocolVersion>, suite: Option<SupportedCipherSuite>) -> (&'static str, &'static str, u16) {
+pub(super) fn names(
+    version: Option<ProtocolVersion>,
+    suite: Option<SupportedCipherSuite>,
+) -> (&'static str, &'static str, u16) {
     let version = if version == Some(ProtocolVersion::TLSv1_2) { "TLSv1.2" } else { "TLSv1.3" };
     let known = SUITES.iter().find(|known| suite.is_some_and(|suite| suite.suite() == known.id));
     known.map_or((version, "unknown", 0), |known| (version, known.name, known.bits))
@@ -161,13 +164,17 @@ mod tests {
         };
         assert_eq!(named(None, Of::Tls13).0.len() + named(None, Of::Tls12).0.len(), SUITES.len());
         assert_eq!(named(Some("HIGH"), Of::Tls12).0, named(None, Of::Tls12).0);
-        let (chosen, unknown) = named(Some("ECDHE-RSA-CHACHA20-POLY1305:AES128-SHA:ecdhe-rsa-aes128-gcm-sha256"), Of::Tls12);
+        let (chosen, unknown) =
+            named(Some("ECDHE-RSA-CHACHA20-POLY1305:AES128-SHA:ecdhe-rsa-aes128-gcm-sha256"), Of::Tls12);
         assert_eq!(chosen, ["ECDHE-RSA-CHACHA20-POLY1305", "ECDHE-RSA-AES128-GCM-SHA256"]);
         assert_eq!(unknown, ["AES128-SHA"]);
         let (chosen, unknown) = named(Some("DEFAULT:!TLS_AES_128_GCM_SHA256\n!aNULL"), Of::Tls13);
         assert_eq!((chosen.len(), chosen.contains(&"TLS_AES_128_GCM_SHA256")), (2, false));
         assert_eq!(unknown, ["!aNULL"]);
         // A suite of the other version is none here.
-        assert_eq!(named(Some("TLS_AES_128_GCM_SHA256"), Of::Tls12), (vec![], vec!["TLS_AES_128_GCM_SHA256".to_owned()]));
+        assert_eq!(
+            named(Some("TLS_AES_128_GCM_SHA256"), Of::Tls12),
+            (vec![], vec!["TLS_AES_128_GCM_SHA256".to_owned()])
+        );
     }
 }

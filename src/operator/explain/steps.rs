@@ -258,10 +258,11 @@ impl Heard<'_> {
         match question {
             // No rule asks this, but the reading of an address.
             // Nor this: it changes nothing of the decision.
-            Question::OwnAddress(_) | Question::Listed(Listing::SpamIgnore, _) => {
+            Question::OwnAddress(_) | Question::OwnCertificate | Question::Listed(Listing::SpamIgnore, _) => {
                 self.add(question.source_name(), said, Some(answer.clone()));
             }
             Question::OwnDomain(_)
+            | Question::TlsClients(_)
             | Question::RelayClients(_)
             | Question::RelayDomains
             | Question::RelayMailFrom(_, _)
