@@ -118,7 +118,9 @@ pub fn trace_header(control: &Control, told: &Told<'_>, date: &str) -> Vec<u8> {
         header.extend_from_slice(b"\n  (");
         header.extend_from_slice(what);
         header.push(b' ');
-        header.extend(safe(text));
+        // The operator's text has commas, which end nothing here.
+        let is_fine = |octet: u8| octet == b',' || safe(&[octet]).eq([octet]);
+        header.extend(text.iter().map(|&octet| if is_fine(octet) { octet } else { b'?' }));
         header.push(b')');
     };
     if let Some(address) = certified {
