@@ -216,7 +216,7 @@ impl Connection<'_> {
         let started = if delivery.is_blackholed() {
             Ok(None)
         } else {
-            Program::start(setup, &self.session.exported(&delivery)).map(Some)
+            Program::start(setup, &self.session.exported(delivery.certified())).map(Some)
         };
         let mut program = match started {
             Ok(program) => program,

@@ -1,5 +1,4 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677), with and without channel binding: each side proves to the other what it knows, and no
-//! password goes over the wire.
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677), bound to a channel or not: each side proves what it knows, and shows no password.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -47,7 +47,7 @@ use crate::lookup::mail_from::MailFrom;
 use crate::lookup::relay_table::RelayTable;
 use crate::lookup::undecided::Undecided;
 use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Question, Using};
-use crate::tls::Files;
+use crate::tls::has_certificate;
 
 /// The lists of one session. Nothing is read before it is asked for, and nothing twice that cannot change its answer.
 pub struct Lookups<'s> {
@@ -159,7 +159,7 @@ impl<'s> Lookups<'s> {
             Question::OwnDomain(domain) => self.own_domain(domain),
             Question::RelayClients(using) => self.relay_clients(using),
             Question::TlsClients(address) => tls_clients::answer(address, setup),
-            Question::OwnCertificate => match Files::of(setup).has_certificate() {
+            Question::OwnCertificate => match has_certificate(setup) {
                 true => Ok(entry("servercert.pem", None)),
                 false => Ok(Answer::Absent),
             },

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::auth::checker::Checked;
 use crate::auth::{Binding, Chance, Claim, Convention, Exchange, Mechanism, Secret, Step};
 use crate::control::checker::Checker;
-use crate::session::{Delivery, Session, Stage, Then, Turn};
+use crate::session::{Session, Stage, Then, Turn};
 use crate::smtp::printable::loggable;
 use crate::smtp::reply::{self, Reply};
 
@@ -294,11 +294,12 @@ impl Session<'_> {
         }
     }
 
-    /// What the queue program is told of a client that has authenticated itself, in the place of what the environment says.
+    /// What the queue program is told of a client that has authenticated itself, or whose certificate is of this address, in the
+    /// place of what the environment says.
     #[must_use]
-    pub fn exported(&self, delivery: &Delivery) -> Vec<(&'static [u8], Vec<u8>)> {
+    pub fn exported(&self, certified: Option<&[u8]>) -> Vec<(&'static [u8], Vec<u8>)> {
         let (Some(user), Some(mechanism)) = (&self.credentials.user, self.auth.mechanism) else {
-            let certified = delivery.certified().map(|_| (b"AUTHENTICATED".as_slice(), b"1".to_vec()));
+            let certified = certified.map(|_| (b"AUTHENTICATED".as_slice(), b"1".to_vec()));
             return certified.into_iter().collect();
         };
         let mut exported: Vec<(&'static [u8], Vec<u8>)> = vec![

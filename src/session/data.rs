@@ -48,7 +48,8 @@ impl Delivery {
     }
 
     /// The mail address whose certificate has let a recipient in.
-    pub(super) fn certified(&self) -> Option<&[u8]> {
+    #[must_use]
+    pub fn certified(&self) -> Option<&[u8]> {
         self.reasons.iter().find_map(Reason::certified)
     }
 

@@ -67,23 +67,37 @@ impl Files {
     /// The places that the settings name.
     #[must_use]
     pub fn of(setup: &Setup) -> Self {
-        let named = |name: &str| setup.environment.get(name.as_bytes()).filter(|value| !value.is_empty());
-        let path = |value: &[u8]| PathBuf::from(OsStr::from_bytes(value));
-        let directory = named("CERTDIR").map_or_else(|| setup.control.directory.clone(), path);
-        let file = |name: &str, otherwise: &str| directory.join(named(name).map_or_else(|| otherwise.into(), path));
         Self {
-            certificate: file("SERVERCERT", "servercert.pem"),
-            authorities: file("CLIENTCA", "clientca.pem"),
-            revoked: file("CLIENTCRL", "clientcrl.pem"),
-            directory,
+            directory: directory(setup),
+            certificate: certificate(setup),
+            authorities: file(setup, "CLIENTCA", "clientca.pem"),
+            revoked: file(setup, "CLIENTCRL", "clientcrl.pem"),
         }
     }
+}
 
-    /// Whether there is a certificate of this host, so that TLS can be offered.
-    #[must_use]
-    pub fn has_certificate(&self) -> bool {
-        self.certificate.exists()
-    }
+/// Whether there is a certificate of this host, so that TLS can be offered: the one question that sessions without TLS pay for.
+#[must_use]
+pub fn has_certificate(setup: &Setup) -> bool {
+    certificate(setup).exists()
+}
+
+fn certificate(setup: &Setup) -> PathBuf {
+    file(setup, "SERVERCERT", "servercert.pem")
+}
+
+/// D77: a path from the root is taken as it is; the original puts it behind the directory.
+fn file(setup: &Setup, variable: &str, otherwise: &str) -> PathBuf {
+    directory(setup).join(named(setup, variable).unwrap_or_else(|| otherwise.into()))
+}
+
+fn directory(setup: &Setup) -> PathBuf {
+    named(setup, "CERTDIR").unwrap_or_else(|| setup.control.directory.clone())
+}
+
+fn named(setup: &Setup, variable: &str) -> Option<PathBuf> {
+    let value = setup.environment.get(variable.as_bytes()).filter(|value| !value.is_empty());
+    value.map(|value| PathBuf::from(OsStr::from_bytes(value)))
 }
 
 impl Server {

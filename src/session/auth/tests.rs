@@ -62,10 +62,10 @@ fn tls_decides_what_is_offered() {
             "SCRAM-SHA-256-PLUS",
         ),
     ];
-    for (variables, clear, encrypted) in table {
+    for (variables, clear, over_tls) in table {
         let setup = setup(variables);
         assert_eq!(offered(&mut Session::new(&setup)), *clear, "{variables:?}");
-        assert_eq!(offered(&mut encrypted(&setup, channel())), *encrypted, "{variables:?}");
+        assert_eq!(offered(&mut encrypted(&setup, channel())), *over_tls, "{variables:?}");
     }
     // TLS without anything to bind to.
     let setup = setup(&[]);

@@ -58,7 +58,7 @@ pub fn auth(input: &[u8]) {
         if turn.reply.code() == 235 {
             assert!(is_granted || may_prove, "nobody has said yes");
         }
-        assert_eq!(session.exported().is_empty(), !session.exported().iter().any(|(name, _)| *name == b"AUTHINFO"));
+        assert_eq!(session.exported(None).is_empty(), !session.exported(None).iter().any(|(name, _)| *name == b"AUTHINFO"));
     }
 }
 
