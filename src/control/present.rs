@@ -72,7 +72,9 @@ mod tests {
         let present = Present::of(File::open(dir.path()).unwrap());
         let may = ["me", "bad", "bad.cdb", "good", "asked", "/elsewhere/list", "./list"];
         assert!(may.iter().all(|name| present.may_have(name.as_bytes())));
-        assert!(["ba", "good.", "list", "badmailfrom", "bad.sql"].iter().all(|name| !present.may_have(name.as_bytes())));
+        assert!(
+            ["ba", "good.", "list", "badmailfrom", "bad.sql"].iter().all(|name| !present.may_have(name.as_bytes()))
+        );
     }
 
     #[test]
