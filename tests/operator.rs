@@ -49,12 +49,18 @@ fn settings_are_shown_in_three_shapes() {
     let rows = rows();
     let databytes = rows.iter().find(|row| text(row, "file") == "databytes").unwrap();
     assert_eq!((text(databytes, "variable"), text(databytes, "state")), ("DATABYTES", "works"));
-    let starttls = rows.iter().find(|row| text(row, "variable") == "STARTTLS").unwrap();
-    assert_eq!((text(starttls, "state"), text(starttls, "waits_for")), ("not yet", "TLS"));
+    let etrn = rows.iter().find(|row| text(row, "variable") == "ODMR").unwrap();
+    assert_eq!((text(etrn, "state"), text(etrn, "waits_for")), ("not yet", "ETRN and ATRN"));
+    let bits = rows.iter().find(|row| text(row, "variable") == "SSL_BITS").unwrap();
+    assert_eq!(text(bits, "state"), "no effect");
+    assert!(text(bits, "why_without_effect").contains("elliptic curves"));
     assert_eq!(stdout(&postern(&["settings", "--markdown"])).lines().count(), rows.len() + 2);
     let home = control(BASIC);
-    let shown = stdout(&postern(&["settings", "--control", &directory(&home), "me", "STARTTLS"]));
-    assert!(shown.starts_with("me  [set: file]\n") && shown.contains("NOT YET"), "{shown}");
+    let shown = stdout(&postern(&["settings", "--control", &directory(&home), "me", "ODMR", "SSL_BITS"]));
+    assert!(
+        shown.starts_with("me  [set: file]\n") && shown.contains("NOT YET") && shown.contains("WITHOUT EFFECT"),
+        "{shown}"
+    );
     assert_eq!(postern(&["settings", "nonsense"]).status.code(), Some(100));
 }
 

@@ -1,37 +1,34 @@
 //! TLS with a client of its own: STARTTLS and SMTPS, what is left of a session, versions and ciphers, certificates, tickets.
 #![allow(clippy::disallowed_methods, clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
-#[path = "support/certificates.rs"]
-mod certificates;
-#[path = "support/home.rs"]
-mod home;
-#[path = "support/secure.rs"]
-mod secure;
-mod support;
 #[path = "tls/binding.rs"]
 mod binding;
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "tls/clients.rs"]
 mod clients;
+#[path = "support/home.rs"]
+mod home;
 #[path = "tls/hostile.rs"]
 mod hostile;
+#[path = "support/secure.rs"]
+mod secure;
 #[path = "tls/settings.rs"]
 mod settings;
+mod support;
 #[path = "tls/tickets.rs"]
 mod tickets;
 
-use std::sync::OnceLock;
-
-use certificates::{Authority, Kind};
+use certificates::Authority;
 use home::Home;
 use secure::{Client, Secure};
 
 /// A home with a certificate of mx.test.
 fn home() -> Home {
-    static CERTIFICATE: OnceLock<Vec<u8>> = OnceLock::new();
     let home = Home::new();
     home.write("me", "mx.test\n");
     home.write("rcpthosts", "our.example\n");
-    home.write("servercert.pem", CERTIFICATE.get_or_init(|| Authority::shared().server("mx.test", Kind::Ecdsa)));
+    home.write("servercert.pem", Authority::shared_server());
     home
 }
 

@@ -1,5 +1,7 @@
 //! SETTINGS: the one table of every control file and variable, from which loading, `smtpd -v`, `postern settings` and control/README come.
 
+use crate::control::names::Names;
+
 /// One control file, one variable, or both: what it is called, how it is read and what it does.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
@@ -66,6 +68,8 @@ pub enum State {
     OnDemand,
     /// Known and not built yet: what it belongs to. `postern lint` warns when one is set.
     NotYet(&'static str),
+    /// Known from the original and without effect here: why. `postern lint` warns when it is set.
+    NoEffect(&'static str),
 }
 
 impl Setting {
@@ -405,8 +409,10 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Ciphers up to TLS 1.2." },
     Setting { file: "serverciphersuite", variable: "TLS_CIPHER_SUITE", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Ciphers of TLS 1.3." },
-    Setting { file: "", variable: "CLIENT_RENEGOTIATION", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("TLS"),
+    Setting { file: "", variable: "CLIENT_RENEGOTIATION", role: Role::Value, form: Form::Switch, default: "", state: State::NoEffect("TLS is never renegotiated"),
         doc: "Let the client renegotiate." },
+    Setting { file: "", variable: "SSL_BITS", role: Role::Value, form: Form::Number, default: "", state: State::NoEffect("no parameters for RSA or DH are needed: keys are exchanged on elliptic curves"),
+        doc: "The length of parameters for RSA and DH." },
     // Who may relay.
     Setting { file: "rcpthosts", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Domains that mail is accepted for; `.domain` covers its subdomains. Without the file every recipient that needs it gets 451." },
@@ -665,6 +671,26 @@ impl Name {
     }
 }
 
+/// The variable of that name, if it holds a value.
+#[must_use]
+pub fn variable(name: &[u8]) -> Option<&'static Name> {
+    const NAMES: Names = names_of_variables();
+    // Most of what is in an environment is not for us.
+    if NAMES.may_have(name) { VARIABLES.iter().find(|known| known.octets() == name) } else { None }
+}
+
+const fn names_of_variables() -> Names {
+    let mut names = Names::NONE;
+    let mut rows = SETTINGS;
+    while let [setting, rest @ ..] = rows {
+        if let Some((_, name)) = entry(setting, Column::Variable) {
+            names = names.with(name.as_bytes());
+        }
+        rows = rest;
+    }
+    names
+}
+
 /// The variables that hold a value, with their keys.
 pub static VARIABLES: [Name; count(Column::Variable)] = packed(Column::Variable);
 /// The control files that are read when the connection starts, with their keys.
@@ -684,7 +710,7 @@ const fn entry(setting: &Setting, column: Column) -> Option<(Key, &'static str)>
     };
     match setting.state {
         State::Works(key) if !name.is_empty() => Some((key, name)),
-        State::Works(_) | State::OnDemand | State::NotYet(_) => None,
+        State::Works(_) | State::OnDemand | State::NotYet(_) | State::NoEffect(_) => None,
     }
 }
 
@@ -715,7 +741,7 @@ const fn packed<const N: usize>(column: Column) -> [Name; N] {
     names
 }
 
-/// The names of all settings as text, a line each: file, space, variable, space, `+` if it works and `-` if not yet.
+/// The names of all settings as text, a line each: file, space, variable, space, `+` if it works and `-` if not.
 ///
 /// `smtpd -v` reads this instead of the table, so that the table itself is not in the program.
 pub static LISTING: [u8; listing_octets()] = listing();
@@ -748,7 +774,7 @@ const fn listing() -> [u8; listing_octets()] {
             at += 1;
             names = others;
         }
-        text[at] = if matches!(setting.state, State::NotYet(_)) { b'-' } else { b'+' };
+        text[at] = if matches!(setting.state, State::NotYet(_) | State::NoEffect(_)) { b'-' } else { b'+' };
         text[at + 1] = b'\n';
         at += 2;
         rows = rest;
@@ -778,7 +804,7 @@ mod tests {
     fn the_listing_has_every_row() {
         let mut expected = String::new();
         for setting in SETTINGS {
-            let sign = if matches!(setting.state, State::NotYet(_)) { "-" } else { "+" };
+            let sign = if matches!(setting.state, State::NotYet(_) | State::NoEffect(_)) { "-" } else { "+" };
             expected += &format!("{} {} {sign}\n", setting.file, setting.variable);
         }
         assert_eq!(str::from_utf8(&LISTING).unwrap(), expected);

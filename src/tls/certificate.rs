@@ -51,6 +51,12 @@ impl Certificates {
         Ok(Self { directory, own, provider, shown: Mutex::default() })
     }
 
+    /// When the certificate for everybody ends, in seconds since 1970.
+    pub(super) fn end_seconds(&self) -> Option<i64> {
+        let parsed = Certificate::from_der(self.own.end_entity_cert().ok()?).ok()?;
+        i64::try_from(parsed.tbs_certificate().validity().not_after.to_unix_duration().as_secs()).ok()
+    }
+
     /// What the handshake has come to.
     pub(super) fn take_shown(&self) -> Shown {
         std::mem::take(&mut *self.shown.lock().unwrap_or_else(PoisonError::into_inner))

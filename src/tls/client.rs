@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 use x509_cert::Certificate as Parsed;
 use x509_cert::der::Decode;
 use x509_cert::der::asn1::ObjectIdentifier;
@@ -132,9 +132,28 @@ fn addresses(
         verifier = verifier.with_crls(lists).enforce_revocation_expiration();
     }
     let verifier = verifier.build().map_err(|error| error.to_string())?;
-    verifier.verify_client_cert(leaf, others, UnixTime::now()).map_err(|error| error.to_string())?;
+    verifier.verify_client_cert(leaf, others, UnixTime::now()).map_err(|error| in_words(&error))?;
     let parsed = Parsed::from_der(leaf).map_err(|error| error.to_string())?;
     Ok(addresses_of(&parsed))
+}
+
+/// What is wrong with a certificate, where it can be said in the words of OpenSSL, which the original passes on.
+fn in_words(error: &Error) -> String {
+    use CertificateError as Wrong;
+    let Error::InvalidCertificate(wrong) = error else { return error.to_string() };
+    let table = [
+        (matches!(wrong, Wrong::Expired | Wrong::ExpiredContext { .. }), "certificate has expired"),
+        (matches!(wrong, Wrong::NotValidYet | Wrong::NotValidYetContext { .. }), "certificate is not yet valid"),
+        (matches!(wrong, Wrong::Revoked), "certificate revoked"),
+        (matches!(wrong, Wrong::UnknownIssuer), "unable to get local issuer certificate"),
+        (matches!(wrong, Wrong::UnknownRevocationStatus), "unable to get certificate CRL"),
+        (matches!(wrong, Wrong::ExpiredRevocationList | Wrong::ExpiredRevocationListContext { .. }), "CRL has expired"),
+        (
+            matches!(wrong, Wrong::InvalidPurpose | Wrong::InvalidPurposeContext { .. }),
+            "unsuitable certificate purpose",
+        ),
+    ];
+    table.iter().find(|(is_it, _)| *is_it).map_or_else(|| error.to_string(), |(_, words)| (*words).to_owned())
 }
 
 /// Every address of the subject and of its alternative names.
@@ -144,9 +163,8 @@ fn addresses_of(certificate: &Parsed) -> Vec<Vec<u8>> {
     let in_subject = in_subject.map(|attribute| attribute.value.value().to_vec());
     let alternatives = certificate.tbs_certificate().get_extension::<SubjectAltName>().ok().flatten();
     let others = alternatives.map(|(_, names)| names.0).unwrap_or_default();
-    let others = others.into_iter().filter_map(|name| match name {
-        GeneralName::Rfc822Name(address) => Some(address.as_bytes().to_vec()),
-        _ => None,
+    let others = others.into_iter().filter_map(|name| {
+        if let GeneralName::Rfc822Name(address) = name { Some(address.as_bytes().to_vec()) } else { None }
     });
     in_subject.chain(others).filter(|address| !address.is_empty()).collect()
 }

@@ -136,6 +136,14 @@ impl Server {
     }
 }
 
+impl Server {
+    /// When the certificate of this host ends, in seconds since 1970.
+    #[must_use]
+    pub fn ends_at_seconds(&self) -> Option<i64> {
+        self.certificates.end_seconds()
+    }
+}
+
 /// What the control files say about versions and ciphers.
 struct Settings {
     versions: Vec<&'static rustls::SupportedProtocolVersion>,

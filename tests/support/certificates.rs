@@ -65,12 +65,17 @@ impl Authority {
     pub fn new() -> Authority {
         let directory = tempfile::tempdir().unwrap();
         let authority = Authority { directory };
-        for (name, text) in [("openssl.cnf", SETTINGS), ("index.txt", ""), ("crlnumber", "01\n"), ("serial", "1000\n")] {
+        for (name, text) in [("openssl.cnf", SETTINGS), ("index.txt", ""), ("crlnumber", "01\n"), ("serial", "1000\n")]
+        {
             fs::write(authority.path(name), text).unwrap();
         }
         authority.key("authority", Kind::Ecdsa);
-        let subject = ["-key", "authority.key", "-subj", "/CN=an authority", "-days", "30", "-out", "authority.pem"];
-        authority.openssl(&[&["req", "-x509", "-config", "openssl.cnf", "-extensions", "authority"], &subject[..]].concat(), "");
+        let name = format!("/CN=authority {}", authority.directory.path().file_name().unwrap().display());
+        let subject = ["-key", "authority.key", "-subj", &name, "-days", "30", "-out", "authority.pem"];
+        authority.openssl(
+            &[&["req", "-x509", "-config", "openssl.cnf", "-extensions", "authority"], &subject[..]].concat(),
+            "",
+        );
         authority
     }
 
@@ -78,6 +83,12 @@ impl Authority {
     pub fn shared() -> &'static Authority {
         static SHARED: OnceLock<Authority> = OnceLock::new();
         SHARED.get_or_init(Authority::new)
+    }
+
+    /// Its certificate of mx.test.
+    pub fn shared_server() -> &'static [u8] {
+        static SERVER: OnceLock<Vec<u8>> = OnceLock::new();
+        SERVER.get_or_init(|| Authority::shared().server("mx.test", Kind::Ecdsa))
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -103,7 +114,10 @@ impl Authority {
     pub fn issue(&self, file: &str, kind: Kind, subject: &str, extensions: &str, name: &str, days: &str) -> Vec<u8> {
         self.key(file, kind);
         let [request, key, pem] = ["csr", "key", "pem"].map(|ending| format!("{file}.{ending}"));
-        self.openssl(&["req", "-new", "-config", "openssl.cnf", "-key", &key, "-subj", subject, "-out", &request], name);
+        self.openssl(
+            &["req", "-new", "-config", "openssl.cnf", "-key", &key, "-subj", subject, "-out", &request],
+            name,
+        );
         let signed = ["x509", "-req", "-in", &request, "-CA", "authority.pem", "-CAkey", "authority.key"];
         let how = ["-CAcreateserial", "-days", days, "-out", &pem];
         let with = ["-extfile", "openssl.cnf", "-extensions", extensions];
@@ -140,4 +154,3 @@ impl Authority {
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
-

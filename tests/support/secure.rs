@@ -6,10 +6,9 @@ use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rustls::client::{ClientSessionMemoryCache, Resumption};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -33,7 +32,8 @@ pub struct Client {
     pub own: Option<Vec<u8>>,
     /// The name that the server is asked for, and whether the certificate must be of that name is for the test.
     pub name: &'static str,
-    pub resumption: Arc<ClientSessionMemoryCache>,
+    /// Made when it is first used: a session is resumed only by a client that has not changed since.
+    pub config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
 impl Client {
@@ -44,7 +44,7 @@ impl Client {
             authority: authority.to_vec(),
             own: None,
             name: "mx.test",
-            resumption: Arc::new(ClientSessionMemoryCache::new(8)),
+            config: Arc::default(),
         }
     }
 
@@ -52,26 +52,28 @@ impl Client {
         Client { own: Some(own), ..Client::new(authority) }
     }
 
-    fn config(&self) -> Arc<ClientConfig> {
+    fn make_config(&self) -> Arc<ClientConfig> {
         let mut provider = ring::default_provider();
         provider.cipher_suites.retain(|suite| self.suite.is_none_or(|wanted| suite.suite() == wanted));
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates(&self.authority));
         let builder = ClientConfig::builder_with_provider(Arc::new(provider));
         let builder = builder.with_protocol_versions(&self.versions).unwrap().with_root_certificates(roots);
-        let mut config = match &self.own {
+        Arc::new(match &self.own {
             None => builder.with_no_client_auth(),
             Some(own) => {
                 let key = PrivateKeyDer::from_pem_slice(own).unwrap();
                 builder.with_client_auth_cert(certificates(own), key).unwrap()
             }
-        };
-        config.resumption = Resumption::store(self.resumption.clone());
-        Arc::new(config)
+        })
     }
 
     pub fn connection(&self) -> ClientConnection {
-        ClientConnection::new(self.config(), ServerName::try_from(self.name).unwrap()).unwrap()
+        ClientConnection::new(
+            self.config.get_or_init(|| self.make_config()).clone(),
+            ServerName::try_from(self.name).unwrap(),
+        )
+        .unwrap()
     }
 }
 

@@ -40,10 +40,9 @@ fn a_listed_certificate_relays_and_others_do_not() {
     let by_name = authority.issue("by-name", Kind::Rsa, "/CN=ann", "client-by-name", "ann@c.example", "30");
     let expired = authority.issue("expired", Kind::Ecdsa, "/emailAddress=joe@c.example", "client", "none", "-1");
     let nameless = authority.issue("nameless", Kind::Ecdsa, "/CN=joe", "client", "none", "30");
-    let of_server = authority.issue("of-server", Kind::Ecdsa, "/emailAddress=joe@c.example", "server", "c.example", "30");
+    let of_server =
+        authority.issue("of-server", Kind::Ecdsa, "/emailAddress=joe@c.example", "server", "c.example", "30");
     let strange = Authority::new().client("joe@c.example");
-    // X.509 version 1: without extensions.
-    let ancient = authority.issue("ancient", Kind::Ecdsa, "/emailAddress=joe@c.example", "", "none", "30");
     for version in [&version::TLS12, &version::TLS13] {
         for (own, expected) in [
             (None, none.to_owned()),
@@ -54,10 +53,9 @@ fn a_listed_certificate_relays_and_others_do_not() {
                 format!("{REFUSED}: email address not in my list of tlsclients  #5.7.1"),
             ),
             (Some(nameless.clone()), format!("{REFUSED}: contains no email address  #5.7.1")),
-            (Some(strange.clone()), format!("{REFUSED}: invalid peer certificate: UnknownIssuer  #5.7.1")),
-            (Some(expired.clone()), format!("{REFUSED}: invalid peer certificate: certificate expired")),
-            (Some(of_server.clone()), format!("{REFUSED}: invalid peer certificate: ")),
-            (Some(ancient.clone()), format!("{REFUSED}: invalid peer certificate: ")),
+            (Some(strange.clone()), format!("{REFUSED}: unable to get local issuer certificate  #5.7.1")),
+            (Some(expired.clone()), format!("{REFUSED}: certificate has expired  #5.7.1")),
+            (Some(of_server.clone()), format!("{REFUSED}: unsuitable certificate purpose  #5.7.1")),
         ] {
             let client = Client { own, versions: vec![version], ..Client::new(&server) };
             let (reply, log) = relayed(&home, &client);
@@ -76,7 +74,11 @@ fn what_a_certificate_has_let_in_says_so() {
     assert!(log.contains(" reason=tlsclients:2\n"), "{log}");
     let deliveries = home.deliveries();
     let trace = |at: usize| String::from_utf8(deliveries[at].trace_and_content().0).unwrap();
-    assert!(trace(1).contains(" with ESMTPS (TLSv1.3 TLS_AES_256_GCM_SHA384 bits=256)\n  (cert joe@c.example); "), "{}", trace(1));
+    assert!(
+        trace(1).contains(" with ESMTPS (TLSv1.3 TLS_AES_256_GCM_SHA384 bits=256)\n  (cert joe@c.example); "),
+        "{}",
+        trace(1)
+    );
     assert!(!trace(0).contains("(cert "), "{}", trace(0));
     let exported = |at: usize| deliveries[at].environment.iter().any(|line| line == "AUTHENTICATED=1");
     assert_eq!((exported(0), exported(1)), (false, true));
@@ -118,7 +120,7 @@ fn the_list_of_the_revoked_counts() {
     home.write("clientcrl.pem", authority.revoke(None));
     assert!(relayed(&home, &client).0.starts_with("250 ok "));
     home.write("clientcrl.pem", authority.revoke(Some("joe@c.example")));
-    assert_eq!(relayed(&home, &client).0, format!("{REFUSED}: invalid peer certificate: Revoked  #5.7.1"));
+    assert_eq!(relayed(&home, &client).0, format!("{REFUSED}: certificate revoked  #5.7.1"));
     assert!(relayed(&home, &other).0.starts_with("250 ok "));
     // One that cannot be read, or is another authority's, revokes everybody.
     for damaged in [b"damaged".to_vec(), Authority::new().revoke(None)] {
@@ -151,7 +153,7 @@ fn a_resumed_session_is_judged_by_the_list_of_now() {
         home.write("clientcrl.pem", authority.revoke(Some("joe@c.example")));
         let (is_resumed, reply) = visit();
         assert!(is_resumed, "it is still the same session");
-        assert_eq!(reply, format!("{REFUSED}: invalid peer certificate: Revoked  #5.7.1"));
+        assert_eq!(reply, format!("{REFUSED}: certificate revoked  #5.7.1"));
     }
 }
 

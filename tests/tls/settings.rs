@@ -65,16 +65,8 @@ fn each_suite_has_its_name_in_the_trace_header() {
             Kind::Ecdsa,
             "TLSv1.2 ECDHE-ECDSA-CHACHA20-POLY1305 bits=256",
         ),
-        (
-            CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-            Kind::Rsa,
-            "TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384 bits=256",
-        ),
-        (
-            CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-            Kind::Rsa,
-            "TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256 bits=128",
-        ),
+        (CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, Kind::Rsa, "TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384 bits=256"),
+        (CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, Kind::Rsa, "TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256 bits=128"),
         (
             CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
             Kind::Rsa,

@@ -62,7 +62,9 @@ fn damaged_keys_mean_full_handshakes_and_a_line_in_the_log() {
     for _ in 0..2 {
         let (is_resumed, log) = resumed(&home, &client);
         assert!(!is_resumed);
-        assert!(log.contains("ticketkeys: it is damaged: `postern ticket-keys` makes new ones; sessions are not resumed\n"));
+        assert!(
+            log.contains("ticketkeys: it is damaged: `postern ticket-keys` makes new ones; sessions are not resumed\n")
+        );
     }
     let output = rotate(&home);
     assert!(output.status.success(), "{output:?}");
