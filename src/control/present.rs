@@ -15,7 +15,7 @@ const CHUNK_OCTETS: usize = 4096;
 const FORMS: [&[u8]; 2] = [b".cdb", b".sql"];
 
 /// The names in a directory, a list by one name in all its forms.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Present(Names);
 
 impl Default for Present {
@@ -72,7 +72,9 @@ mod tests {
         let present = Present::of(File::open(dir.path()).unwrap());
         let may = ["me", "bad", "bad.cdb", "good", "asked", "/elsewhere/list", "./list"];
         assert!(may.iter().all(|name| present.may_have(name.as_bytes())));
-        assert!(["ba", "good.", "list", "badmailfrom", "bad.sql"].iter().all(|name| !present.may_have(name.as_bytes())));
+        assert!(
+            ["ba", "good.", "list", "badmailfrom", "bad.sql"].iter().all(|name| !present.may_have(name.as_bytes()))
+        );
     }
 
     #[test]
