@@ -16,7 +16,12 @@ use crate::policy::rules::{Applied, RuleFile};
 use crate::policy::verdict::{Answer, Evidence, LookupFailed};
 
 /// What the rules for `subject` make of the settings: the empty one is the null sender's, or that of clients that may relay.
-pub(super) fn answer(rules: RuleFile, subject: &[u8], setup: &Setup) -> Result<Answer, LookupFailed> {
+pub(super) fn answer(
+    rules: RuleFile,
+    subject: &[u8],
+    setup: &Setup,
+    notes: &mut Vec<String>,
+) -> Result<Answer, LookupFailed> {
     let names = rules.names();
     if !may_have(setup, names.variable, names.file) {
         return Ok(Answer::Absent);
@@ -27,7 +32,7 @@ pub(super) fn answer(rules: RuleFile, subject: &[u8], setup: &Setup) -> Result<A
         RuleFile::BySender | RuleFile::OfClients => Shaped::new(subject, setup),
         RuleFile::ByRecipient => Shaped::without_expressions(subject, setup),
     };
-    let (mut number, mut last, mut bad) = (0u32, None, None);
+    let (mut number, mut last) = (0u32, None);
     let mut assignments: Vec<Assignment> = Vec::new();
     let read = each_entry(
         &path,
@@ -41,18 +46,17 @@ pub(super) fn answer(rules: RuleFile, subject: &[u8], setup: &Setup) -> Result<A
                     assignments.extend(rule.assignments().flatten());
                 }
                 Ok(false) => {}
-                // D73: nobody knows whom it is about, and it may be what refuses somebody.
-                Err(error) => drop(bad.get_or_insert((line, error))),
+                // As in the original it is about nobody; there nobody hears of it.
+                Err(error) => notes.push(format!("{file}:{line}: {error}; this rule is passed over")),
             }
             ControlFlow::Continue(())
         },
     );
     let read = read.map_err(|unreadable| failed(file.clone(), Undecided::Unreadable(unreadable)))?;
-    match (read, bad, last) {
-        (None, _, _) => Ok(Answer::Absent),
-        (Some(()), Some((line, error)), _) => Err(failed(file, Undecided::Expression { path, line, error })),
-        (Some(()), None, None) => Ok(Answer::No),
-        (Some(()), None, Some((number, line))) => {
+    match (read, last) {
+        (None, _) => Ok(Answer::Absent),
+        (Some(()), None) => Ok(Answer::No),
+        (Some(()), Some((number, line))) => {
             let setup = setup.for_transaction(&assignments).map_err(unloaded)?;
             let names = assignments.into_iter().map(|assignment| assignment.name).collect();
             let evidence = Evidence { file, line: Some(line), suffix: Vec::new() };

@@ -189,7 +189,7 @@ impl<'s> Lookups<'s> {
             },
             Question::BadHost => bad_host::answer(setup),
             Question::Listed(listing, address) => self.listed.find(listing, address, settings),
-            Question::Rules(rules, subject) => env_rules::answer(rules, subject, settings),
+            Question::Rules(rules, subject) => env_rules::answer(rules, subject, settings, &mut self.notes),
             Question::OwnAddress(address) => match own::is_own_address(setup, address)? {
                 true => Ok(entry("own address", None)),
                 false => Ok(Answer::No),
