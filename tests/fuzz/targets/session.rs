@@ -32,6 +32,9 @@ pub fn session(input: &[u8]) {
     for line in input.0.split(|byte| *byte == b'\n').take(LINES_MAX) {
         let mut asked = Vec::new();
         let turn = session.hear(line, &mut |_, question| {
+            if matches!(question, Question::Rules(_, _)) {
+                return Ok(Answer::No); // Rules let nobody in.
+            }
             let answer = match (question, answer(answers.byte())) {
                 // What refuses or drops by itself would leave nothing to look at.
                 (Question::Listed(_, _) | Question::HostAccess(_) | Question::AccessList { .. }, Ok(_)) => {
