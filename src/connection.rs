@@ -132,7 +132,7 @@ impl Connection<'_> {
         let turn = match self.wire.line(awaited)? {
             Some(line) => {
                 may_be_secret |= line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"));
-                self.session.hear(line, &mut |question| lookups.answer(question))
+                self.session.hear(line, &mut |setup, question| lookups.answer_by(setup, question))
             }
             None => self.session.too_long(),
         };
@@ -143,7 +143,7 @@ impl Connection<'_> {
         Ok(turn)
     }
 
-    /// STARTTLS: what TLS needs is read before 220 is said, so that the session can go on in clear without it. D73: what the
+    /// STARTTLS: what TLS needs is read before 220 is said, so that the session can go on in clear without it. D77: what the
     /// client has sent in clear behind STARTTLS is nobody's.
     fn encrypt(&mut self) -> Result<Option<Turn>, Ended> {
         let server = match Server::prepare(self.setup) {
@@ -207,7 +207,7 @@ impl Connection<'_> {
             self.wire.pause(patience)?;
         }
         let lookups = &mut self.lookups;
-        Ok(self.session.greet(&rfc5322(now_seconds()), &mut |question| lookups.answer(question)))
+        Ok(self.session.greet(&rfc5322(now_seconds()), &mut |setup, question| lookups.answer_by(setup, question)))
     }
 
     fn receive(&mut self, delivery: Delivery) -> Result<Turn, Ended> {

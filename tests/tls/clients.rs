@@ -1,4 +1,4 @@
-//! tlsclients: what certificates of clients are worth, good and bad, also in a resumed session.
+//! tlsclients (D84): what certificates of clients are worth, good and bad, also in a resumed session.
 
 use std::process::Command;
 
