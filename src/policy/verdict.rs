@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::control::CheckRecipient;
 use crate::policy::listing::Listing;
 use crate::smtp::reply::{self, Reply};
 
@@ -79,6 +80,8 @@ pub enum Reason {
     RelayLevel,
     /// The setting of that name refuses.
     Setting(&'static str),
+    /// This recipient has no mailbox that takes mail, or this user may not send.
+    Unfit(Unfit, Vec<u8>),
     /// The recipient looks like a relay probe.
     Probe,
     /// Nothing grants relaying: silence refuses.
@@ -101,6 +104,7 @@ impl Reason {
             | Reason::Listed(_)
             | Reason::RelayLevel
             | Reason::Setting(_)
+            | Reason::Unfit(_, _)
             | Reason::Probe
             | Reason::NoRelay
             | Reason::LookupFailed(_) => false,
@@ -133,6 +137,7 @@ impl Reason {
             | Reason::Listed(_)
             | Reason::RelayLevel
             | Reason::Setting(_)
+            | Reason::Unfit(_, _)
             | Reason::Probe
             | Reason::NoRelay
             | Reason::LookupFailed(_) => b"",
@@ -153,10 +158,40 @@ impl fmt::Display for Reason {
             Reason::Authenticated => f.write_str("auth"),
             Reason::RelayLevel => f.write_str("relaylevel"),
             Reason::Setting(name) => f.write_str(name),
+            Reason::Unfit(unfit, _) => f.write_str(unfit.name()),
             Reason::Probe => f.write_str("probe"),
             Reason::NoRelay => f.write_str("norelay"),
             Reason::LookupFailed(LookupFailed::NoRcptHosts) => f.write_str("norcpthosts"),
             Reason::LookupFailed(failed) => write!(f, "temp:{}", failed.source_name()),
+        }
+    }
+}
+
+/// What is wrong with a mailbox or a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// There is none of that name.
+    Absent,
+    /// It has been switched off.
+    Inactive,
+    /// It is full.
+    OverQuota,
+    /// It may not send.
+    NoSmtp,
+    /// Nobody knows the accounts of that domain.
+    NotLocal,
+}
+
+impl Unfit {
+    /// A word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Unfit::Absent => "absent",
+            Unfit::Inactive => "inactive",
+            Unfit::OverQuota => "overquota",
+            Unfit::NoSmtp => "nosmtp",
+            Unfit::NotLocal => "notlocal",
         }
     }
 }
@@ -189,6 +224,17 @@ pub enum Question<'a> {
     BadHost,
     /// Is this sender, recipient, address of a client or name in that list?
     Listed(Listing, &'a [u8]),
+    /// Does this recipient have a mailbox?
+    Mailbox {
+        /// The forward-path.
+        recipient: &'a [u8],
+        /// Who is asked.
+        check: CheckRecipient,
+    },
+    /// May this user send?
+    Sender(&'a [u8]),
+    /// Is one of these domains another name of the other?
+    SameDomain(&'a [u8], &'a [u8]),
     /// Is this an address of this host?
     OwnAddress(IpAddr),
 }
@@ -217,6 +263,9 @@ impl Question<'_> {
             Question::AccessList { .. } => "accesslist",
             Question::BadHost => "badhost",
             Question::Listed(listing, _) => listing.names().file,
+            Question::Mailbox { .. } => "mailbox",
+            Question::Sender(_) => "account",
+            Question::SameDomain(_, _) => "users/cdb",
             Question::OwnAddress(_) => "own addresses",
         }
     }
@@ -233,6 +282,8 @@ pub enum Answer {
     Excepted(Evidence),
     /// Only DNS can tell.
     NeedsDns,
+    /// There is no such mailbox or user, or it must not be used.
+    Unfit(Unfit),
     /// This entry applies.
     Yes(Evidence),
 }
@@ -300,6 +351,12 @@ pub enum LookupFailed {
     NoRcptHosts,
     /// The relay table cannot be asked; why.
     RelayTable(String),
+    /// The accounts of a database, or users/cdb, cannot be asked; why.
+    Accounts(String),
+    /// The sources of `recipients` cannot tell; why.
+    Recipients(String),
+    /// The users of this host cannot be read; why.
+    Passwd(String),
     /// The addresses of this host cannot be listed.
     OwnAddresses(String),
 }
@@ -317,6 +374,9 @@ impl LookupFailed {
             | LookupFailed::BadSetting { file, .. } => file,
             LookupFailed::NoRcptHosts => "rcpthosts",
             LookupFailed::RelayTable(_) => "relaydb",
+            LookupFailed::Accounts(_) => "accounts",
+            LookupFailed::Recipients(_) => "recipients",
+            LookupFailed::Passwd(_) => "passwd",
             LookupFailed::OwnAddresses(_) => "own addresses",
         }
     }
@@ -330,7 +390,9 @@ impl LookupFailed {
             | LookupFailed::Exception { .. }
             | LookupFailed::BadSetting { .. } => reply::LOCAL_FAILURE,
             LookupFailed::Dns { .. } => reply::DNS_FAILURE,
-            LookupFailed::RelayTable(_) => reply::DATABASE_FAILURE,
+            LookupFailed::RelayTable(_) | LookupFailed::Accounts(_) => reply::DATABASE_FAILURE,
+            LookupFailed::Recipients(_) => reply::RECIPIENTS_FAILURE,
+            LookupFailed::Passwd(_) => reply::PASSWD_FAILURE,
             LookupFailed::OwnAddresses(_) => reply::NO_OWN_ADDRESSES,
             LookupFailed::NoRcptHosts => reply::NO_RCPTHOSTS,
         }
@@ -364,6 +426,9 @@ impl fmt::Display for LookupFailed {
                 f.write_str("no control/rcpthosts file: create it, with one line for each domain of this host")
             }
             LookupFailed::RelayTable(error) => write!(f, "Database error: {error}"),
+            LookupFailed::Accounts(error) => write!(f, "sql database error: {error}"),
+            LookupFailed::Recipients(error) => write!(f, "recipients database error: {error}"),
+            LookupFailed::Passwd(error) => write!(f, "unable to open {error}"),
             LookupFailed::OwnAddresses(error) => write!(f, "unable to figure out my IP address: {error}"),
         }
     }

@@ -37,7 +37,7 @@ impl Delivery {
     }
 
     fn of(transaction: Transaction) -> Result<Self, Refused> {
-        let Transaction { sender, parameters, mut recipients, blackholed, setup } = transaction;
+        let Transaction { sender, parameters, mut recipients, blackholed, setup, invalid_recipients: _ } = transaction;
         let is_blackholed = blackholed.is_some() || recipients.iter().all(|one| one.reason.is_blackholed());
         // D58: a blackholed recipient loses its own copy, not everybody's.
         recipients.retain(|one| is_blackholed || !one.reason.is_blackholed());

@@ -70,6 +70,8 @@ struct Transaction {
     sender: Vec<u8>,
     parameters: MailParameters,
     recipients: Vec<Recipient>,
+    /// How many recipients had no mailbox.
+    invalid_recipients: u32,
     /// Why all of it is thrown away, if it is.
     blackholed: Option<Reason>,
     /// The settings, where they differ for this transaction.
