@@ -13,11 +13,13 @@ pub enum Mechanism {
     CramMd5,
     /// SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding.
     ScramSha256,
+    /// The same, bound to the TLS connection that carries it.
+    ScramSha256Plus,
 }
 
 impl Mechanism {
     /// All of them, in the order in which EHLO names them.
-    pub const ALL: [Self; 4] = [Self::Login, Self::Plain, Self::CramMd5, Self::ScramSha256];
+    pub const ALL: [Self; 5] = [Self::Login, Self::Plain, Self::CramMd5, Self::ScramSha256, Self::ScramSha256Plus];
 
     /// The registered name.
     #[must_use]
@@ -27,6 +29,7 @@ impl Mechanism {
             Self::Plain => "PLAIN",
             Self::CramMd5 => "CRAM-MD5",
             Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
         }
     }
 
@@ -44,6 +47,7 @@ impl Mechanism {
             Self::Plain => 2,
             Self::CramMd5 => 3,
             Self::ScramSha256 => 12,
+            Self::ScramSha256Plus => 15,
         }
     }
 
@@ -56,7 +60,13 @@ impl Mechanism {
     /// Nothing can be said before chance has been asked.
     #[must_use]
     pub fn needs_chance(self) -> bool {
-        matches!(self, Self::CramMd5 | Self::ScramSha256)
+        matches!(self, Self::CramMd5) || self.is_scram()
+    }
+
+    /// The checker is asked for the user's verifier, which then judges the client's proof.
+    #[must_use]
+    pub fn is_scram(self) -> bool {
+        matches!(self, Self::ScramSha256 | Self::ScramSha256Plus)
     }
 }
 

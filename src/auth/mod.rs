@@ -1,5 +1,6 @@
 //! AUTH: mechanisms as state machines without I/O (RFC 4954), what a checker of passwords is asked, and who asks it.
 
+mod channel;
 pub mod checker;
 mod cram;
 mod login;
@@ -15,6 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+pub use crate::auth::channel::{Binding, Channel};
 pub use crate::auth::mechanism::{Convention, Mechanism};
 pub use crate::auth::verifier::Verifier;
 
@@ -113,14 +115,22 @@ enum State {
 }
 
 impl Exchange {
-    /// Begins: `host` names this server in challenges, `initial` is the initial response as it was sent.
+    /// Begins: `host` names this server in challenges, `binding` is for SCRAM, `initial` is the initial response as it was sent.
     #[must_use]
-    pub fn begin(mechanism: Mechanism, chance: &Chance, host: &[u8], initial: Option<&[u8]>) -> (Self, Step) {
+    pub fn begin(
+        mechanism: Mechanism,
+        chance: &Chance,
+        host: &[u8],
+        binding: Binding,
+        initial: Option<&[u8]>,
+    ) -> (Self, Step) {
         let state = match mechanism {
             Mechanism::Plain => State::Plain,
             Mechanism::Login => State::Login(login::Login::new()),
             Mechanism::CramMd5 => State::Cram(cram::Cram::new(chance, host)),
-            Mechanism::ScramSha256 => State::Scram(Box::new(scram::Scram::new(chance))),
+            Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => {
+                State::Scram(Box::new(scram::Scram::new(mechanism, chance, binding)))
+            }
         };
         let mut exchange = Self { mechanism, state };
         let step = match (initial, &exchange.state) {

@@ -1,8 +1,9 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677): each side proves to the other what it knows, and no password goes over the wire.
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677), bound to a channel or not: each side proves what it knows, and shows no password.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::auth::channel::Binding;
 use crate::auth::verifier::{Key, Verifier};
 use crate::auth::{Chance, Claim, Mechanism, Secret, Step, name_fault};
 
@@ -12,6 +13,8 @@ const NONCE_OCTETS_MAX: usize = 256;
 /// An exchange of SCRAM.
 #[derive(Debug)]
 pub(super) struct Scram {
+    mechanism: Mechanism,
+    binding: Binding,
     /// Our part of the nonce.
     nonce: String,
     first: Option<First>,
@@ -34,8 +37,9 @@ enum Stage {
 /// The client's first message (RFC 5802, 7).
 #[derive(Debug)]
 struct First {
-    /// Everything in front of the name: what the client says of channel binding, and for whom it acts.
-    header: Vec<u8>,
+    /// What the client has to repeat: everything in front of the name, which is what it says of channel binding and for whom it
+    /// acts, and the data of the binding.
+    bound: Vec<u8>,
     /// The rest, which both sides sign.
     bare: Vec<u8>,
     user: Vec<u8>,
@@ -43,8 +47,8 @@ struct First {
 }
 
 impl Scram {
-    pub(super) fn new(chance: &Chance) -> Self {
-        Self { nonce: STANDARD.encode(chance.octets), first: None, stage: Stage::First }
+    pub(super) fn new(mechanism: Mechanism, chance: &Chance, binding: Binding) -> Self {
+        Self { mechanism, binding, nonce: STANDARD.encode(chance.octets), first: None, stage: Stage::First }
     }
 
     pub(super) fn user(&self) -> &[u8] {
@@ -62,7 +66,7 @@ impl Scram {
     }
 
     fn take_first(&mut self, message: &[u8]) -> Step {
-        let first = match First::parse(message) {
+        let first = match First::parse(message, &self.binding) {
             Ok(first) => first,
             Err(step) => return step,
         };
@@ -70,7 +74,7 @@ impl Scram {
         self.first = Some(first);
         self.stage = Stage::Verifier;
         let (evidence, digest) = (Secret::default(), Secret::default());
-        Step::Check(Claim { mechanism: Mechanism::ScramSha256, user, evidence, digest })
+        Step::Check(Claim { mechanism: self.mechanism, user, evidence, digest })
     }
 
     /// Asks the client for its proof; none if nobody has asked for a verifier.
@@ -90,7 +94,7 @@ impl Scram {
         let told = [first.bare.as_slice(), b",", asked, b",", last.without_proof].concat();
         // The proof is judged in any case: whoever guesses learns nothing from the time.
         let is_proven = verifier.proves(&last.proof, &told);
-        if !is_proven || !is_answer || last.header != first.header {
+        if !is_proven || !is_answer || last.bound != first.bound {
             return Step::Refused;
         }
         self.stage = Stage::End;
@@ -99,16 +103,13 @@ impl Scram {
 }
 
 impl First {
-    /// Reads `n,a=who,n=user,r=nonce`, where `a=who` may be left out; the error is what follows.
-    fn parse(message: &[u8]) -> Result<Self, Step> {
+    /// Reads `n,a=who,n=user,r=nonce`, where `a=who` may be left out and `n` may be `y` or `p=type`; the error is what follows.
+    fn parse(message: &[u8], binding: &Binding) -> Result<Self, Step> {
         let mut parts = message.splitn(3, |octet| *octet == b',');
         let (Some(flag), Some(acts_for), Some(bare)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(Step::Malformed);
         };
-        // `y`: the client could bind the channel and sees that we cannot, which is so. `p`: it insists.
-        if !matches!(flag, b"n" | b"y") {
-            return Err(Step::Refused);
-        }
+        let data = binding.data(flag).ok_or(Step::Refused)?;
         let mut fields = bare.split(|octet| *octet == b',');
         let (Some(user), Some(nonce)) = (fields.next(), fields.next()) else { return Err(Step::Malformed) };
         // In the place of the name: an extension that must be understood (`m=`) is one of these.
@@ -126,30 +127,30 @@ impl First {
             Some(name) => unescaped(name).as_ref() == Some(&user),
             None => acts_for.is_empty(),
         };
-        let header = [flag, b",", acts_for, b","].concat();
-        if is_own { Ok(Self { header, bare: bare.to_vec(), nonce: nonce.to_vec(), user }) } else { Err(Step::Refused) }
+        let bound = [flag, b",", acts_for, b",", data].concat();
+        if is_own { Ok(Self { bound, bare: bare.to_vec(), nonce: nonce.to_vec(), user }) } else { Err(Step::Refused) }
     }
 }
 
 /// The client's final message.
 struct Final<'m> {
-    /// What it repeats of its first one.
-    header: Vec<u8>,
+    /// What it repeats of its first one, and the data of the binding.
+    bound: Vec<u8>,
     nonce: &'m [u8],
     proof: Key,
     without_proof: &'m [u8],
 }
 
 impl<'m> Final<'m> {
-    /// Reads `c=header,r=nonce,p=proof`; extensions may stand in front of the proof.
+    /// Reads `c=bound,r=nonce,p=proof`; extensions may stand in front of the proof.
     fn parse(message: &'m [u8]) -> Option<Self> {
         let at = message.windows(3).rposition(|window| window == b",p=")?;
         let (without_proof, proof) = message.split_at(at);
         let proof = STANDARD.decode(proof.get(3..)?).ok()?.try_into().ok()?;
         let mut fields = without_proof.split(|octet| *octet == b',');
-        let header = STANDARD.decode(fields.next()?.strip_prefix(b"c=")?).ok()?;
+        let bound = STANDARD.decode(fields.next()?.strip_prefix(b"c=")?).ok()?;
         let nonce = fields.next()?.strip_prefix(b"r=")?;
-        Some(Self { header, nonce, proof, without_proof })
+        Some(Self { bound, nonce, proof, without_proof })
     }
 }
 

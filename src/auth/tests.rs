@@ -5,7 +5,11 @@ use super::*;
 const CHANCE: Chance = Chance { octets: *b"0123456789abcdefgh", now_seconds: 1_795_288_965 };
 
 fn begin(mechanism: Mechanism, initial: Option<&[u8]>) -> (Exchange, Step) {
-    Exchange::begin(mechanism, &CHANCE, b"mx.example.org", initial)
+    bound(mechanism, &Binding::Unoffered, initial)
+}
+
+fn bound(mechanism: Mechanism, binding: &Binding, initial: Option<&[u8]>) -> (Exchange, Step) {
+    Exchange::begin(mechanism, &CHANCE, b"mx.example.org", binding.clone(), initial)
 }
 
 fn encoded(text: &[u8]) -> Vec<u8> {
@@ -171,7 +175,11 @@ fn nobody_has_a_verifier_that_stays_the_same() {
 
 /// Plays the exchange of RFC 7677 with these messages of the client, and tells every step.
 fn scram(first: &str, last: &str) -> Vec<String> {
-    let (mut exchange, step) = begin(Mechanism::ScramSha256, None);
+    scram_bound(Mechanism::ScramSha256, &Binding::Unoffered, first, last)
+}
+
+fn scram_bound(mechanism: Mechanism, binding: &Binding, first: &str, last: &str) -> Vec<String> {
+    let (mut exchange, step) = bound(mechanism, binding, None);
     let mut steps = vec![told(&step)];
     if let State::Scram(scram) = &mut exchange.state {
         scram.replace_nonce(SERVER_NONCE);
@@ -235,4 +243,69 @@ fn the_first_message_of_scram_is_read() {
     }
     let (mut exchange, _) = begin(Mechanism::Plain, None);
     assert!(exchange.verify_with(&pencil().to_text()).is_none());
+}
+
+/// A connection whose exporter gives 0 to 31 and whose certificate has the hash `certificate`.
+fn channel() -> Channel {
+    let exporter = std::array::from_fn(|index| index as u8);
+    Channel { exporter: Some(exporter), server_end_point: Some(b"certificate".to_vec()) }
+}
+
+#[test]
+fn scram_plus_is_bound_to_its_channel() {
+    let first = format!("p=tls-exporter,,n=user,r={CLIENT_NONCE}");
+    let header = "cD10bHMtZXhwb3J0ZXIsLAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+    let proof = "QC6CS20quADQRb3mT99YUH+n3VJxUvzuK0K0E1Vrs2M=";
+    let last = format!("c={header},r={CLIENT_NONCE}{SERVER_NONCE},p={proof}");
+    let asked = format!("challenge r={CLIENT_NONCE}{SERVER_NONCE},s={SALT},i=4096");
+    let check = r"check user\x00\x00\x00\x0f\x00";
+    let answered = "challenge v=2GiAgapEppLVlUXbxUDksL3VgYHzuqiK5tR4mhJGgvs=";
+    let plus = |channel, last: &str| scram_bound(Mechanism::ScramSha256Plus, &Binding::To(channel), &first, last);
+    assert_eq!(plus(channel(), &last), ["challenge ", check, &asked, answered, "proven"]);
+    // Somebody who sits between has two connections, and the client's proof is about the other.
+    let mut other = channel();
+    other.exporter = Some([7; 32]);
+    assert_eq!(plus(other, &last)[3], "refused");
+    // The proof is about the header too: nobody can say that the client has bound to nothing.
+    assert_eq!(plus(channel(), &last.replace(header, "biws"))[3], "refused");
+    assert_eq!(plus(channel(), &last.replace(header, "cD10bHMtZXhwb3J0ZXIsLA=="))[3], "refused");
+}
+
+/// RFC 5802, 6: whom the client takes the server for has to agree with what the server has offered.
+#[test]
+fn what_a_client_says_of_binding_agrees_with_what_was_offered() {
+    let (plain, plus) = (Mechanism::ScramSha256, Mechanism::ScramSha256Plus);
+    let only = |exporter: Option<[u8; 32]>| Binding::To(Channel { exporter, ..Channel::default() });
+    let of_certificate = Binding::To(Channel { exporter: None, ..channel() });
+    let both = Binding::To(channel());
+    let table: &[(Mechanism, &Binding, &str, bool)] = &[
+        (plain, &Binding::Unoffered, "n", true),
+        (plain, &Binding::Unoffered, "y", true),
+        (plain, &Binding::Unoffered, "p=tls-exporter", false),
+        (plain, &Binding::Offered, "n", true),
+        (plain, &Binding::Offered, "y", false),
+        (plain, &Binding::Offered, "p=tls-exporter", false),
+        (plus, &both, "n", false),
+        (plus, &both, "y", false),
+        (plus, &both, "p=tls-exporter", true),
+        (plus, &both, "p=tls-server-end-point", true),
+        (plus, &both, "p=tls-unique", false),
+        (plus, &both, "p=TLS-EXPORTER", false),
+        (plus, &both, "p=", false),
+        (plus, &both, "p", false),
+        (plus, &both, "tls-exporter", false),
+        (plus, &of_certificate, "p=tls-exporter", false),
+        (plus, &of_certificate, "p=tls-server-end-point", true),
+        (plus, &only(Some([7; 32])), "p=tls-exporter", true),
+        (plus, &only(Some([7; 32])), "p=tls-server-end-point", false),
+        (plus, &only(None), "p=tls-exporter", false),
+    ];
+    for (mechanism, binding, flag, goes_on) in table {
+        let message = encoded(format!("{flag},,n=user,r=a").as_bytes());
+        let step = told(&bound(*mechanism, binding, Some(&message)).1);
+        let expected = format!(r"check user\x00\x00\x00\x{:02x}\x00", mechanism.number());
+        assert_eq!(step, if *goes_on { expected.as_str() } else { "refused" }, "{mechanism} {binding:?} {flag}");
+    }
+    let shown = format!("{both:?}");
+    assert!(!shown.contains("certificate") && !shown.contains("31"), "{shown}");
 }

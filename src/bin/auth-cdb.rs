@@ -84,7 +84,7 @@ impl<'q> Asked<'q> {
     fn parse(question: &'q [u8]) -> Option<Self> {
         let mut fields = question.strip_suffix(b"\0")?.split(|octet| *octet == 0);
         let (user, password, digest) = (fields.next()?, fields.next()?, fields.next().unwrap_or_default());
-        let judged = [Mechanism::Login, Mechanism::Plain, Mechanism::ScramSha256];
+        let judged = [Mechanism::Login, Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha256Plus];
         let mechanism = match fields.next() {
             None if digest.is_empty() => Some(Mechanism::Plain),
             None => None,
@@ -104,7 +104,7 @@ fn answer(asked: &Asked<'_>, environment: &Environment) -> Result<bool, String> 
         Found::User(verifier) => (verifier, true),
         Found::Nobody(verifier) => (verifier, false),
     };
-    if mechanism == Mechanism::ScramSha256 {
+    if mechanism.is_scram() {
         let mut output = io::stdout();
         let written = output.write_all(&verifier.to_text()).and_then(|()| output.write_all(b"\n"));
         return written

@@ -377,7 +377,7 @@ pub const SETTINGS: &[Setting] = &[
         doc: "No SCRAM-SHA-512." },
     Setting { file: "", variable: "DISABLE_SCRAM_SHA1_PLUS", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("the old mechanisms of AUTH"),
         doc: "No SCRAM-SHA-1-PLUS." },
-    Setting { file: "", variable: "DISABLE_SCRAM_SHA256_PLUS", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("the old mechanisms of AUTH"),
+    Setting { file: "", variable: "DISABLE_SCRAM_SHA256_PLUS", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
         doc: "No SCRAM-SHA-256-PLUS." },
     Setting { file: "", variable: "DISABLE_SCRAM_SHA512_PLUS", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("the old mechanisms of AUTH"),
         doc: "No SCRAM-SHA-512-PLUS." },

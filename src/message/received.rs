@@ -12,21 +12,33 @@ pub enum Protocol {
     Esmtp,
     /// EHLO, and the client has authenticated itself.
     Esmtpa,
+    /// EHLO, over TLS.
+    Esmtps,
+    /// EHLO, over TLS, of a client that has authenticated itself.
+    Esmtpsa,
     /// EHLO, and SMTPUTF8 for this message.
     Utf8Smtp,
     /// The same of a client that has authenticated itself.
     Utf8Smtpa,
+    /// SMTPUTF8, over TLS.
+    Utf8Smtps,
+    /// SMTPUTF8, over TLS, of a client that has authenticated itself.
+    Utf8Smtpsa,
 }
 
 impl Protocol {
     /// What it is after EHLO.
     #[must_use]
-    pub fn of_ehlo(smtputf8: bool, authenticated: bool) -> Self {
-        match (smtputf8, authenticated) {
-            (false, false) => Protocol::Esmtp,
-            (false, true) => Protocol::Esmtpa,
-            (true, false) => Protocol::Utf8Smtp,
-            (true, true) => Protocol::Utf8Smtpa,
+    pub fn of_ehlo(smtputf8: bool, tls: bool, authenticated: bool) -> Self {
+        match (smtputf8, tls, authenticated) {
+            (false, false, false) => Protocol::Esmtp,
+            (false, false, true) => Protocol::Esmtpa,
+            (false, true, false) => Protocol::Esmtps,
+            (false, true, true) => Protocol::Esmtpsa,
+            (true, false, false) => Protocol::Utf8Smtp,
+            (true, false, true) => Protocol::Utf8Smtpa,
+            (true, true, false) => Protocol::Utf8Smtps,
+            (true, true, true) => Protocol::Utf8Smtpsa,
         }
     }
 
@@ -37,8 +49,12 @@ impl Protocol {
             Protocol::Smtp => "SMTP",
             Protocol::Esmtp => "ESMTP",
             Protocol::Esmtpa => "ESMTPA",
+            Protocol::Esmtps => "ESMTPS",
+            Protocol::Esmtpsa => "ESMTPSA",
             Protocol::Utf8Smtp => "UTF8SMTP",
             Protocol::Utf8Smtpa => "UTF8SMTPA",
+            Protocol::Utf8Smtps => "UTF8SMTPS",
+            Protocol::Utf8Smtpsa => "UTF8SMTPSA",
         }
     }
 }

@@ -4,8 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::auth::checker::Checked;
-use crate::auth::{Chance, Claim, Convention, Exchange, Mechanism, Secret, Step};
-use crate::control::Setup;
+use crate::auth::{Binding, Chance, Claim, Convention, Exchange, Mechanism, Secret, Step};
 use crate::control::checker::Checker;
 use crate::session::{Session, Stage, Then, Turn};
 use crate::smtp::printable::loggable;
@@ -88,7 +87,7 @@ impl Session<'_> {
         let Some(mechanism) = Mechanism::of_name(name) else {
             return self.failed(reply::UNKNOWN_MECHANISM, Status::Malformed, None, b"");
         };
-        match unusable(self.setup, checker, self.credentials.tls, mechanism) {
+        match self.unusable(checker, mechanism) {
             Some(Unusable::Off) => self.failed(reply::UNKNOWN_MECHANISM, Status::Malformed, Some(mechanism), b""),
             Some(Unusable::NeedsTls) => {
                 Turn::say(reply::ENCRYPTION_REQUIRED).log(self.attempt_line(Status::NeedsTls, Some(mechanism), b""))
@@ -115,8 +114,10 @@ impl Session<'_> {
     }
 
     fn begin_exchange(&mut self, mechanism: Mechanism, chance: &Chance, initial: Option<&[u8]>) -> Turn {
-        let host = self.setup.checker.as_ref().map_or(b"".as_slice(), |checker| &checker.host);
-        let (exchange, step) = Exchange::begin(mechanism, chance, host, initial);
+        let checker = self.setup.checker.as_ref();
+        let host = checker.map_or(b"".as_slice(), |checker| &checker.host);
+        let binding = checker.map_or(Binding::Unoffered, |checker| self.binding(checker, mechanism));
+        let (exchange, step) = Exchange::begin(mechanism, chance, host, binding, initial);
         self.follow(Underway { exchange, without_relay: false }, step)
     }
 
@@ -167,7 +168,7 @@ impl Session<'_> {
             }
             Checked::CannotTell(why) => return self.cannot_tell(mechanism, &user, &why),
         };
-        if mechanism != Mechanism::ScramSha256 {
+        if !mechanism.is_scram() {
             return self.proven(mechanism, user, without_relay);
         }
         match exchange.verify_with(&Secret::new(said)) {
@@ -237,8 +238,10 @@ impl Session<'_> {
 
     /// The lines of EHLO about AUTH: nothing where nothing can be used.
     pub(super) fn auth_extensions(&self, checker: &Checker) -> Vec<Vec<u8>> {
-        let is_usable =
-            |mechanism: &Mechanism| unusable(self.setup, checker, self.credentials.tls, *mechanism).is_none();
+        if self.setup.control.force_tls && !self.credentials.tls {
+            return Vec::new();
+        }
+        let is_usable = |mechanism: &Mechanism| self.unusable(checker, *mechanism).is_none();
         let names: Vec<&str> = Mechanism::ALL.into_iter().filter(is_usable).map(Mechanism::name).collect();
         if names.is_empty() {
             return Vec::new();
@@ -246,6 +249,42 @@ impl Session<'_> {
         let names = names.join(" ");
         let old = self.setup.environment.get(b"OLD_CLIENT").map(|_| format!("AUTH={names}"));
         [format!("AUTH {names}")].into_iter().chain(old).map(String::into_bytes).collect()
+    }
+
+    /// The one predicate of EHLO and AUTH (D66). auth-cdb has no passwords, so it cannot judge CRAM-MD5; other checkers have no
+    /// verifiers.
+    fn unusable(&self, checker: &Checker, mechanism: Mechanism) -> Option<Unusable> {
+        let environment = &self.setup.environment;
+        let is_set = |name: &[u8]| environment.get(name).is_some();
+        let has_verifiers = || {
+            let convention = Convention::of(self.setup);
+            checker.has(|name| name == b"auth-cdb") && convention == Convention::IndiMail
+        };
+        let is_off = match mechanism {
+            Mechanism::Login => is_set(b"DISABLE_AUTH_LOGIN"),
+            Mechanism::Plain => is_set(b"DISABLE_AUTH_PLAIN"),
+            Mechanism::CramMd5 => {
+                is_set(b"DISABLE_CRAM_MD5") || !checker.has(|name| !matches!(name, b"auth-cdb" | b"false"))
+            }
+            Mechanism::ScramSha256 => is_set(b"DISABLE_SCRAM_SHA256") || !has_verifiers(),
+            Mechanism::ScramSha256Plus => is_set(b"DISABLE_SCRAM_SHA256_PLUS") || !has_verifiers(),
+        };
+        let binds = mechanism == Mechanism::ScramSha256Plus;
+        let is_tls = self.credentials.tls;
+        let needs_tls = binds || mechanism.shows_password() && is_set(b"SECURE_AUTH");
+        if is_off || (is_tls && binds && !self.channel.can_bind()) {
+            return Some(Unusable::Off);
+        }
+        (needs_tls && !is_tls).then_some(Unusable::NeedsTls)
+    }
+
+    /// What an exchange by this mechanism has to do with the channel.
+    fn binding(&self, checker: &Checker, mechanism: Mechanism) -> Binding {
+        match mechanism {
+            Mechanism::ScramSha256Plus => Binding::To(self.channel.clone()),
+            Mechanism::ScramSha256 if self.unusable(checker, Mechanism::ScramSha256Plus).is_none() => Binding::Offered,
+            Mechanism::ScramSha256 | Mechanism::Login | Mechanism::Plain | Mechanism::CramMd5 => Binding::Unoffered,
+        }
     }
 
     /// What the queue program is told of a client that has authenticated itself, in the place of what the environment says.
@@ -273,30 +312,12 @@ impl Turn {
     }
 }
 
-/// The one predicate of EHLO and AUTH (D66). auth-cdb has no passwords, so it cannot judge CRAM-MD5; other checkers have no
-/// verifiers.
-fn unusable(setup: &Setup, checker: &Checker, tls: bool, mechanism: Mechanism) -> Option<Unusable> {
-    let environment = &setup.environment;
-    let has_verifiers = || checker.has(|name| name == b"auth-cdb") && Convention::of(setup) == Convention::IndiMail;
-    let is_off = match mechanism {
-        Mechanism::Login => environment.get(b"DISABLE_AUTH_LOGIN").is_some(),
-        Mechanism::Plain => environment.get(b"DISABLE_AUTH_PLAIN").is_some(),
-        Mechanism::CramMd5 => {
-            environment.get(b"DISABLE_CRAM_MD5").is_some()
-                || !checker.has(|name| !matches!(name, b"auth-cdb" | b"false"))
-        }
-        Mechanism::ScramSha256 => environment.get(b"DISABLE_SCRAM_SHA256").is_some() || !has_verifiers(),
-    };
-    if is_off {
-        return Some(Unusable::Off);
-    }
-    let is_open = mechanism.shows_password() && !tls && environment.get(b"SECURE_AUTH").is_some();
-    is_open.then_some(Unusable::NeedsTls)
-}
-
 /// A name in a log line: what would end its field, and what cannot be seen, becomes `\xNN`.
 fn escaped(name: &[u8]) -> String {
     let harmless = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'[' | b']' | b'<' | b'>' | b'\\');
     let shown = |&octet: &u8| if harmless(octet) { char::from(octet).to_string() } else { format!("\\x{octet:02x}") };
     name.iter().map(shown).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ mod helo;
 mod mail;
 mod rcpt;
 
+use crate::auth::Channel;
 use crate::control::Setup;
 use crate::message::received::Protocol;
 use crate::policy::client::Gate;
@@ -31,6 +32,8 @@ pub struct Session<'s> {
     gated_commands: u32,
     helo: Greeted,
     credentials: Credentials,
+    /// What TLS gives to bind an exchange of AUTH to.
+    channel: Channel,
     auth: Auth,
     witness: Option<&'s Witness<'s>>,
     stage: Stage,
@@ -167,8 +170,15 @@ impl<'s> Session<'s> {
     #[must_use]
     pub fn new(setup: &'s Setup) -> Self {
         let (credentials, helo) = (Credentials::default(), Greeted::Silently);
-        let (auth, stage) = (Auth::default(), Stage::Idle);
-        Self { setup, gate: None, gated_commands: 0, helo, credentials, auth, witness: None, stage }
+        let (channel, auth, stage) = (Channel::default(), Auth::default(), Stage::Idle);
+        Self { setup, gate: None, gated_commands: 0, helo, credentials, channel, auth, witness: None, stage }
+    }
+
+    /// The same conversation over TLS, which gives this to bind to.
+    #[must_use]
+    pub fn encrypted(mut self, channel: Channel) -> Self {
+        self.credentials.tls = true;
+        Self { channel, ..self }
     }
 
     /// The same conversation with a client that has proved these things: what `postern explain` supposes.
@@ -242,7 +252,7 @@ impl<'s> Session<'s> {
     fn protocol(&self, parameters: MailParameters) -> Protocol {
         match &self.helo {
             Greeted::With(helo) if helo.extended => {
-                Protocol::of_ehlo(parameters.smtputf8, self.auth.mechanism.is_some())
+                Protocol::of_ehlo(parameters.smtputf8, self.credentials.tls, self.auth.mechanism.is_some())
             }
             Greeted::With(_) | Greeted::Silently | Greeted::Badly => Protocol::Smtp,
         }

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::auth::checker::{Checked, check};
-use crate::auth::{Chance, Claim, Exchange, Mechanism, Step};
+use crate::auth::{Binding, Chance, Claim, Exchange, Mechanism, Step};
 use crate::control::Setup;
 use crate::control::checker::Checker;
 use crate::control::environment::Environment;
@@ -53,7 +53,7 @@ fn claim_of_nobody() -> Option<Claim> {
     let (user, password) = digits.split_at(octets.len());
     let unused = Chance { octets: [0; Chance::OCTETS], now_seconds: 0 };
     let line = STANDARD.encode(format!("\0nobody-{user}\0{password}"));
-    match Exchange::begin(Mechanism::Plain, &unused, b"", Some(line.as_bytes())).1 {
+    match Exchange::begin(Mechanism::Plain, &unused, b"", Binding::Unoffered, Some(line.as_bytes())).1 {
         Step::Check(claim) => Some(claim),
         Step::Challenge(_) | Step::Proven | Step::Cancelled | Step::Malformed | Step::Refused => None,
     }
