@@ -3,6 +3,8 @@
 pub mod checker;
 pub mod environment;
 pub mod load;
+pub mod names;
+pub mod present;
 pub mod settings;
 pub mod summary;
 pub mod text;
@@ -12,6 +14,7 @@ use std::path::PathBuf;
 use crate::client::Client;
 use crate::control::checker::Checker;
 use crate::control::environment::Environment;
+use crate::control::present::Present;
 
 /// Everything known before the conversation starts.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +38,8 @@ pub struct Setup {
 pub struct Control {
     /// Where the control files are.
     pub directory: PathBuf,
+    /// Which files it may have.
+    pub present: Present,
     /// The lines of the greeting; at least one.
     pub greeting: Vec<Vec<u8>>,
     /// The first line of `me`.
@@ -177,6 +182,7 @@ impl Default for Control {
     fn default() -> Self {
         Self {
             directory: PathBuf::new(),
+            present: Present::default(),
             greeting: Vec::new(),
             me: None,
             local_ip_host: None,

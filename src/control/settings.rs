@@ -1,5 +1,7 @@
 //! SETTINGS: the one table of every control file and variable, from which loading, `smtpd -v`, `postern settings` and control/README come.
 
+use crate::control::names::Names;
+
 /// One control file, one variable, or both: what it is called, how it is read and what it does.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
@@ -665,6 +667,26 @@ impl Name {
     pub fn octets(&self) -> &[u8] {
         self.octets.get(..usize::from(self.length)).unwrap_or_default()
     }
+}
+
+/// The variable of that name, if it holds a value.
+#[must_use]
+pub fn variable(name: &[u8]) -> Option<&'static Name> {
+    const NAMES: Names = names_of_variables();
+    // Most of what is in an environment is not for us.
+    if NAMES.may_have(name) { VARIABLES.iter().find(|known| known.octets() == name) } else { None }
+}
+
+const fn names_of_variables() -> Names {
+    let mut names = Names::NONE;
+    let mut rows = SETTINGS;
+    while let [setting, rest @ ..] = rows {
+        if let Some((_, name)) = entry(setting, Column::Variable) {
+            names = names.with(name.as_bytes());
+        }
+        rows = rest;
+    }
+    names
 }
 
 /// The variables that hold a value, with their keys.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use crate::control::Setup;
 use crate::errno::words;
 use crate::lookup::address::{AddressList, Match, Syntax};
-use crate::lookup::present::Present;
 use crate::lookup::undecided::Undecided;
 use crate::lookup::{compiled_failed, entry_of, failed, is_compiled, list_name};
 use crate::policy::listing::{Listing, Names};
@@ -15,7 +14,6 @@ use crate::policy::verdict::{Answer, FileName, LookupFailed};
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     asked: Vec<(Listing, Named)>,
-    present: Option<Present>,
 }
 
 /// A list by the name that it has here.
@@ -27,15 +25,9 @@ struct Named {
 }
 
 impl Listed {
-    /// Whether there may be a list, whatever a variable calls it.
-    pub(super) fn may_have(&mut self, variable: &str, file: &'static str, setup: &Setup) -> bool {
-        let present = self.present.get_or_insert_with(|| Present::of(&setup.control.directory));
-        present.may_have(&list_name(setup, variable, file))
-    }
-
     /// Whether a list has the address.
     pub(super) fn find(&mut self, listing: Listing, address: &[u8], setup: &Setup) -> Result<Answer, LookupFailed> {
-        let mut may_be = |names: Names| self.may_have(names.variable, names.file, setup);
+        let may_be = |names: Names| may_have(setup, names.variable, names.file);
         if !may_be(listing.names()) && !listing.patterns().is_some_and(may_be) {
             return Ok(Answer::Absent);
         }
@@ -71,6 +63,11 @@ impl Named {
         let found = self.list.find(address, syntax(setup));
         answer(found, &self.file, self.patterns.as_ref())
     }
+}
+
+/// Whether there may be a list, whatever a variable calls it.
+pub(super) fn may_have(setup: &Setup, variable: &str, file: &'static str) -> bool {
+    setup.control.present.may_have(list_name(setup, variable, file).as_bytes())
 }
 
 /// How the lines of lists are read.

@@ -21,7 +21,6 @@ mod mail_from;
 mod own;
 mod passwd;
 mod pieces;
-mod present;
 pub mod recipients;
 mod relay_mx;
 pub mod relay_table;
@@ -42,7 +41,7 @@ use crate::lookup::clients::{Reading, Sought};
 use crate::lookup::hosts::{Host, Hosts};
 use crate::lookup::keyed::KeyedList;
 use crate::lookup::list::Found;
-use crate::lookup::listed::Listed;
+use crate::lookup::listed::{Listed, may_have};
 use crate::lookup::mail_from::MailFrom;
 use crate::lookup::relay_table::RelayTable;
 use crate::lookup::undecided::Undecided;
@@ -159,6 +158,10 @@ impl<'s> Lookups<'s> {
         let setup = self.setup;
         match question {
             Question::OwnDomain(domain) => self.own_domain(domain),
+            Question::RelayClients(_) if !may_have(setup, "RELAYCLIENTS", "relayclients") => Ok(Answer::Absent),
+            Question::RelayDomains if !may_have(setup, "RELAYDOMAINS", "relaydomains") => Ok(Answer::Absent),
+            Question::RelayMailFrom(_, _) if !may_have(setup, "RELAYMAILFROM", "relaymailfrom") => Ok(Answer::Absent),
+            Question::RelayMx(_) if !may_have(setup, "", "relaymx") => Ok(Answer::Absent),
             Question::RelayClients(using) => self.relay_clients(using),
             Question::RelayDomains => self.relay_domains.get_or_insert_with(|| relay_domains(setup)).clone(),
             Question::RelayMailFrom(sender, using) => {
@@ -170,12 +173,11 @@ impl<'s> Lookups<'s> {
             }
             Question::RelayTable(sender) => self.relay_table.answer(setup, sender, self.at),
             Question::RelayMx(domain) => self.relay_mx(domain),
-            Question::HostAccess(sender) => match self.listed.may_have("HOSTACCESS", "hostaccess", setup) {
+            Question::HostAccess(sender) => match may_have(setup, "HOSTACCESS", "hostaccess") {
                 true => host_access::answer(sender, setup),
                 false => Ok(Answer::Absent),
             },
-            Question::AccessList { sender, recipient } => match self.listed.may_have("ACCESSLIST", "accesslist", setup)
-            {
+            Question::AccessList { sender, recipient } => match may_have(setup, "ACCESSLIST", "accesslist") {
                 true => access_list::answer(sender, recipient, setup),
                 false => Ok(Answer::Absent),
             },
