@@ -2,6 +2,7 @@
 
 mod check_sender;
 pub mod client;
+mod failed;
 pub mod helo;
 pub mod listing;
 pub mod recipient;
