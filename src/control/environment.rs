@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use crate::control::names::Names;
 
 /// Variables with their values, in the order they were given; of two with one name the last counts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
     names: Names,

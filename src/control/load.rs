@@ -180,7 +180,7 @@ impl Setup {
         }
     }
 
-    fn read_files(&mut self) -> Result<(), LoadError> {
+    pub(super) fn read_files(&mut self) -> Result<(), LoadError> {
         let already_set = self.set_by_variable;
         let path = &self.control.directory;
         // Names relative to the directory spare each file a path of its own.

@@ -5,9 +5,11 @@ pub mod environment;
 pub mod load;
 pub mod names;
 pub mod present;
+pub mod rules;
 pub mod settings;
 pub mod summary;
 pub mod text;
+mod transaction;
 
 use std::path::PathBuf;
 
@@ -17,7 +19,7 @@ use crate::control::environment::Environment;
 use crate::control::present::Present;
 
 /// Everything known before the conversation starts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Setup {
     /// Who is calling.
     pub client: Client,
@@ -34,7 +36,7 @@ pub struct Setup {
 }
 
 /// The settings that are loaded when the connection starts; [`settings::SETTINGS`] tells what each one does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
     /// Where the control files are.
     pub directory: PathBuf,

@@ -15,7 +15,7 @@ const CHUNK_OCTETS: usize = 4096;
 const FORMS: [&[u8]; 2] = [b".cdb", b".sql"];
 
 /// The names in a directory, a list by one name in all its forms.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Present(Names);
 
 impl Default for Present {

@@ -180,6 +180,32 @@ pub enum Key {
     ErrorFd,
 }
 
+impl Key {
+    /// Whether a rule for one transaction may change it; what is not here is settled when the connection starts.
+    #[must_use]
+    pub fn is_of_rules(self) -> bool {
+        matches!(
+            self,
+            Key::Databytes
+                | Key::MaxRecipients
+                | Key::TarpitCount
+                | Key::TarpitDelay
+                | Key::RequireAuth
+                | Key::ForceTls
+                | Key::RelayText
+                | Key::AuthAll
+                | Key::CugMail
+                | Key::BounceMail
+                | Key::QRegex
+                | Key::AllowBareLf
+                | Key::ForbidBareCr
+                | Key::QmailQueue
+                | Key::NullQueue
+                | Key::ErrorFd
+        )
+    }
+}
+
 /// Every setting there is, grouped as an operator meets them. What is not in this table does not exist.
 ///
 /// A constant, not a static: `smtpd` uses only the [`Name`]s packed from it, which need no relocation when the program starts.
@@ -505,8 +531,8 @@ pub const SETTINGS: &[Setting] = &[
     // Senders.
     Setting { file: "", variable: "BOUNCEMAIL", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::BounceMail),
         doc: "Refuse every sender with this text and close the connection." },
-    Setting { file: "from.envrules", variable: "FROMRULES", role: Role::FileName, form: Form::Rules, default: "", state: State::NotYet("rule files"),
-        doc: "Settings by sender." },
+    Setting { file: "from.envrules", variable: "FROMRULES", role: Role::FileName, form: Form::Rules, default: "", state: State::OnDemand,
+        doc: "Settings by sender, for one transaction: `pattern:VARIABLE=value,...`. `VARIABLE=` unsets, `\\,` is a comma; every rule that applies counts, in order. The pattern is a wildcard, with QREGEX a regular expression; empty or `<>` it is the null sender. What smtpd reads when it starts, such as RELAYCLIENT, changes only for the queue program." },
     Setting { file: "hostaccess", variable: "HOSTACCESS", role: Role::FileName, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Which domain's mail may come from which addresses, `domain:addresses`: `example.org:192.0.2.7`, `example.org:192.0.2-3.*`, `example.org:2001:db8::/32`; `*` is any, `<>` the null sender." },
     Setting { file: "", variable: "PARANOID", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
@@ -592,8 +618,8 @@ pub const SETTINGS: &[Setting] = &[
         doc: "The same, compiled with qmail-cdb; asked first." },
     Setting { file: "accesslist", variable: "ACCESSLIST", role: Role::FileName, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Who may write to whom: `rcpt:SENDER:RECIPIENT` lets such recipients hear only from such senders, `from:SENDER:RECIPIENT` such senders write only to such recipients." },
-    Setting { file: "domainqueue", variable: "DOMAINQUEUE", role: Role::FileName, form: Form::Rules, default: "", state: State::NotYet("rule files"),
-        doc: "Settings by recipient domain." },
+    Setting { file: "domainqueue", variable: "DOMAINQUEUE", role: Role::FileName, form: Form::Rules, default: "", state: State::OnDemand,
+        doc: "Settings by the domain of the recipient, in the form of from.envrules with wildcards only: as a rule QMAILQUEUE or what the queue program reads. They count from the first recipient on; one that needs others gets 452." },
     Setting { file: "srs_domain", variable: "SRS_DOMAIN", role: Role::FileName, form: Form::Line, default: "", state: State::NotYet("SRS"),
         doc: "The domain of rewritten senders." },
     Setting { file: "srs_secrets", variable: "SRS_SECRETS", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("SRS"),
@@ -623,8 +649,8 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Take a bare LF in the content as data; it never ends DATA." },
     Setting { file: "", variable: "FORBID_BARE_CR", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::ForbidBareCr),
         doc: "Refuse a bare CR in the content." },
-    Setting { file: "auth.envrules", variable: "AUTHRULES", role: Role::FileName, form: Form::Rules, default: "", state: State::NotYet("rule files"),
-        doc: "Settings for clients that may relay." },
+    Setting { file: "auth.envrules", variable: "AUTHRULES", role: Role::FileName, form: Form::Rules, default: "", state: State::OnDemand,
+        doc: "Settings for the messages of clients that may relay or have authenticated themselves, in the form of from.envrules: the rules whose pattern is empty, `<>` or `*`. They count from DATA on." },
     Setting { file: "signatures", variable: "SIGNATURES", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("content checks"),
         doc: "Content that is refused by its first line; with VIRUSCHECK." },
     Setting { file: "", variable: "VIRUSCHECK", role: Role::Value, form: Form::Number, default: "", state: State::NotYet("content checks"),

@@ -31,13 +31,15 @@ impl Listed {
         if !may_be(listing.names()) && !listing.patterns().is_some_and(may_be) {
             return Ok(Answer::Absent);
         }
-        let at = match self.asked.iter().position(|(asked, _)| *asked == listing) {
-            Some(at) => at,
-            None => {
-                self.asked.push((listing, Named::new(listing, setup)));
-                self.asked.len() - 1
-            }
-        };
+        // A rule may have given it another name.
+        let at =
+            match self.asked.iter().position(|(asked, named)| *asked == listing && named.is_so_named(listing, setup)) {
+                Some(at) => at,
+                None => {
+                    self.asked.push((listing, Named::new(listing, setup)));
+                    self.asked.len() - 1
+                }
+            };
         match self.asked.get_mut(at) {
             Some((_, named)) => named.find(address, setup),
             None => Ok(Answer::Absent),
@@ -57,6 +59,12 @@ impl Named {
         }
         let patterns = patterns.map(|patterns| (patterns.clone(), directory.join(patterns.as_ref())));
         Self { list, file, patterns }
+    }
+
+    fn is_so_named(&self, listing: Listing, setup: &Setup) -> bool {
+        let is = |names: Names, file: &FileName| list_name(setup, names.variable, names.file) == *file;
+        let patterns = listing.patterns().zip(self.patterns.as_ref());
+        is(listing.names(), &self.file) && patterns.is_none_or(|(names, (file, _))| is(names, file))
     }
 
     fn find(&mut self, address: &[u8], setup: &Setup) -> Result<Answer, LookupFailed> {

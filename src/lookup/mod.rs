@@ -9,6 +9,7 @@ pub mod clients;
 pub mod clients_compiled;
 pub mod compile;
 mod compiled;
+mod env_rules;
 pub mod ere;
 mod ere_set;
 mod file_names;
@@ -155,6 +156,15 @@ impl<'s> Lookups<'s> {
     ///
     /// [`LookupFailed`] when a list cannot be read or used, or DNS does not answer: nobody can know now.
     pub fn answer(&mut self, question: Question<'_>) -> Result<Answer, LookupFailed> {
+        self.answer_by(self.setup, question)
+    }
+
+    /// The same by the settings of a transaction. Who may relay is a matter of the connection's own, whatever they say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::answer`].
+    pub fn answer_by(&mut self, settings: &Setup, question: Question<'_>) -> Result<Answer, LookupFailed> {
         let setup = self.setup;
         match question {
             Question::OwnDomain(domain) => self.own_domain(domain),
@@ -171,21 +181,22 @@ impl<'s> Lookups<'s> {
                 let mail_from = self.mail_from.get_or_insert_with(new);
                 mail_from.find(sender, sought(setup).as_ref(), using, &mut world)
             }
-            Question::RelayTable(sender) => self.relay_table.answer(setup, sender, self.at),
+            Question::RelayTable(sender) => self.relay_table.answer(settings, sender, self.at),
             Question::RelayMx(domain) => self.relay_mx(domain),
-            Question::HostAccess(sender) => match may_have(setup, "HOSTACCESS", "hostaccess") {
-                true => host_access::answer(sender, setup),
+            Question::HostAccess(sender) => match may_have(settings, "HOSTACCESS", "hostaccess") {
+                true => host_access::answer(sender, settings),
                 false => Ok(Answer::Absent),
             },
-            Question::AccessList { sender, recipient } => match may_have(setup, "ACCESSLIST", "accesslist") {
-                true => access_list::answer(sender, recipient, setup),
+            Question::AccessList { sender, recipient } => match may_have(settings, "ACCESSLIST", "accesslist") {
+                true => access_list::answer(sender, recipient, settings),
                 false => Ok(Answer::Absent),
             },
             Question::BadHost => bad_host::answer(setup),
-            Question::Listed(listing, address) => self.listed.find(listing, address, setup),
+            Question::Listed(listing, address) => self.listed.find(listing, address, settings),
             Question::Mailbox { recipient, check } => self.accounts().recipient(recipient, check),
             Question::Sender(sender) => self.accounts().sender(sender),
             Question::SameDomain(domain, other) => self.accounts().is_same_domain(domain, other),
+            Question::Rules(rules, subject) => env_rules::answer(rules, subject, settings, &mut self.notes),
             Question::OwnAddress(address) => match own::is_own_address(setup, address)? {
                 true => Ok(entry("own address", None)),
                 false => Ok(Answer::No),

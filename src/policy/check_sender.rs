@@ -33,7 +33,9 @@ fn checked(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Result<Opinion, LookupFailed
             None => Ok(unauthenticated(facts, ask)),
         },
         Answer::Unfit(unfit) => Ok(refused(unfit, subject)),
-        Answer::Absent | Answer::No | Answer::Excepted(_) | Answer::NeedsDns => Ok(refused(Unfit::NotLocal, subject)),
+        Answer::Absent | Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Applied(_) => {
+            Ok(refused(Unfit::NotLocal, subject))
+        }
     }
 }
 
@@ -85,7 +87,7 @@ fn is_ours(address: &[u8], ask: &mut Ask<'_>) -> Result<bool, LookupFailed> {
     match ask(Question::OwnDomain(domain))? {
         Answer::Yes(_) => Ok(true),
         Answer::Absent => Err(LookupFailed::NoRcptHosts),
-        Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_) => Ok(false),
+        Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_) | Answer::Applied(_) => Ok(false),
     }
 }
 

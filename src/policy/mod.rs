@@ -7,6 +7,7 @@ pub mod helo;
 pub mod listing;
 pub mod recipient;
 pub mod relay;
+pub mod rules;
 pub mod sender;
 pub mod verdict;
 
@@ -118,7 +119,7 @@ fn listed(listing: Listing, address: &[u8], ask: &mut Ask<'_>) -> Result<Option<
 fn is_in_scope(listing: Listing, address: &[u8], ask: &mut Ask<'_>) -> Result<bool, LookupFailed> {
     match ask(Question::Listed(listing, address))? {
         Answer::Yes(_) | Answer::Absent => Ok(true),
-        Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_) => Ok(false),
+        Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_) | Answer::Applied(_) => Ok(false),
     }
 }
 
@@ -126,7 +127,12 @@ fn is_in_scope(listing: Listing, address: &[u8], ask: &mut Ask<'_>) -> Result<bo
 fn found(question: Question<'_>, ask: &mut Ask<'_>) -> Result<Option<Evidence>, LookupFailed> {
     match ask(question)? {
         Answer::Yes(evidence) => Ok(Some(evidence)),
-        Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_) => Ok(None),
+        Answer::No
+        | Answer::Absent
+        | Answer::Excepted(_)
+        | Answer::NeedsDns
+        | Answer::Unfit(_)
+        | Answer::Applied(_) => Ok(None),
     }
 }
 

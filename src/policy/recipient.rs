@@ -104,7 +104,9 @@ fn own_domain(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
     }
     match ask(Question::OwnDomain(domain)) {
         Ok(Answer::Yes(evidence)) => local_unless_right_is_needed(Reason::OwnDomain(evidence), facts, ask),
-        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_)) => Opinion::Silent,
+        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_) | Answer::Applied(_)) => {
+            Opinion::Silent
+        }
         // D20: the original accepts everything without this file.
         Ok(Answer::Absent) => Opinion::CannotTell(LookupFailed::NoRcptHosts),
         Err(failed) => Opinion::CannotTell(failed),
@@ -136,7 +138,9 @@ fn mailbox(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
         (Ok(Answer::Yes(_)), _) => Opinion::Silent,
         (Err(failed), _) | (Ok(_), Err(failed)) => cannot_tell(failed),
         (Ok(Answer::Unfit(unfit)), Ok(_)) => Opinion::Decided(no_mailbox(sender, recipient, unfit)),
-        (Ok(Answer::Absent | Answer::No | Answer::Excepted(_) | Answer::NeedsDns), Ok(_)) => absent(),
+        (Ok(Answer::Absent | Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Applied(_)), Ok(_)) => {
+            absent()
+        }
     }
 }
 
@@ -146,7 +150,7 @@ fn is_checked(recipient: &[u8], ask: &mut Ask<'_>) -> Result<bool, LookupFailed>
     let is_ours = match domain(recipient).map(|domain| ask(Question::OwnDomain(domain))).transpose()? {
         None | Some(Answer::Yes(_)) => true,
         Some(Answer::Absent) => return Err(LookupFailed::NoRcptHosts),
-        Some(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_)) => false,
+        Some(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_) | Answer::Applied(_)) => false,
     };
     Ok(is_ours && is_in_scope(Listing::CheckedRecipients, recipient, ask)?)
 }

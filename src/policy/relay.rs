@@ -123,7 +123,14 @@ pub(super) fn relay_mx(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
 fn granted(question: Question<'_>, ask: &mut Ask<'_>) -> Opinion {
     match ask(question) {
         Ok(Answer::Yes(evidence)) => Opinion::Decided(Verdict::Accept(Reason::Granted(evidence))),
-        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_) | Answer::Absent) => Opinion::Silent,
+        Ok(
+            Answer::No
+            | Answer::Excepted(_)
+            | Answer::NeedsDns
+            | Answer::Unfit(_)
+            | Answer::Applied(_)
+            | Answer::Absent,
+        ) => Opinion::Silent,
         Err(failed) => Opinion::CannotTell(failed),
     }
 }

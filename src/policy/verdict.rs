@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use crate::control::CheckRecipient;
 use crate::policy::listing::Listing;
+use crate::policy::rules::{Applied, RuleFile};
 use crate::smtp::reply::Reply;
 
 pub use crate::policy::failed::LookupFailed;
@@ -104,6 +105,24 @@ impl Reason {
             | Reason::Granted(_)
             | Reason::Listed(_)
             | Reason::RelayLevel
+            | Reason::Setting(_)
+            | Reason::Unfit(_, _)
+            | Reason::Probe
+            | Reason::NoRelay
+            | Reason::LookupFailed(_) => false,
+        }
+    }
+
+    /// Whether the recipient was accepted because the client, or the sender, may relay.
+    #[must_use]
+    pub fn is_grant(&self) -> bool {
+        match self {
+            Reason::RelayClientVariable | Reason::Authenticated | Reason::Granted(_) | Reason::RelayLevel => true,
+            Reason::Blackholed(_, accepted) => accepted.is_grant(),
+            Reason::Fine
+            | Reason::NoDomain
+            | Reason::OwnDomain(_)
+            | Reason::Listed(_)
             | Reason::Setting(_)
             | Reason::Unfit(_, _)
             | Reason::Probe
@@ -236,6 +255,8 @@ pub enum Question<'a> {
     Sender(&'a [u8]),
     /// Is one of these domains another name of the other?
     SameDomain(&'a [u8], &'a [u8]),
+    /// Which settings do these rules give a transaction with this sender or recipient's domain?
+    Rules(RuleFile, &'a [u8]),
     /// Is this an address of this host?
     OwnAddress(IpAddr),
 }
@@ -267,6 +288,7 @@ impl Question<'_> {
             Question::Mailbox { .. } => "mailbox",
             Question::Sender(_) => "account",
             Question::SameDomain(_, _) => "users/cdb",
+            Question::Rules(rules, _) => rules.names().file,
             Question::OwnAddress(_) => "own addresses",
         }
     }
@@ -287,6 +309,8 @@ pub enum Answer {
     Unfit(Unfit),
     /// This entry applies.
     Yes(Evidence),
+    /// These rules apply.
+    Applied(Box<Applied>),
 }
 
 /// How rules ask: the real lookups, a test's closure, or the explainer's, which also writes down what it heard.

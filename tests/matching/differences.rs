@@ -1,4 +1,4 @@
-//! Answers that are not the original's, each with its reason.
+//! The answers that differ from the original's on purpose.
 
 /// An answer that is not the original's, and why.
 pub struct Difference {
@@ -25,8 +25,10 @@ const COMPILED_DOMAIN: &str = "D30: @domain in a compiled list matches";
 const HIGH_OCTETS: &str = "the cdb hash takes octets as unsigned, as the format says";
 const CASE: &str = "D18: comparisons ignore case";
 const EVERY_LINE: &str = "D63: every line counts, and none silences another";
-const CANNOT_TELL: &str = "D72: a source that cannot tell refuses nobody for good, and accepts nobody";
-const WITHIN: &str = "D72: a line is about the domain and what is below it, in either case of letters";
+const CANNOT_TELL: &str = "D76: a source that cannot tell refuses nobody for good, and accepts nobody";
+const WITHIN: &str = "D76: a line is about the domain and what is below it, in either case of letters";
+const RULES: &str =
+    "D73: a blank is no part of a name, a word is no assignment, an empty expression is not about everybody";
 const NO_RCPTHOSTS: &str = "D20: without rcpthosts nothing is allowed by it";
 
 pub const DIFFERENCES: &[Difference] = &[
@@ -103,13 +105,13 @@ pub const DIFFERENCES: &[Difference] = &[
         "recipients",
         "8: nobody@a.example",
         ["found in cdb", "not found"],
-        "D72: an address of a mailing list makes nobody else known",
+        "D76: an address of a mailing list makes nobody else known",
     ),
     differs(
         "recipients",
         "8: nobody@q.example",
         ["found in cdb", "not found"],
-        "D72: an address of a mailing list makes nobody else known",
+        "D76: an address of a mailing list makes nobody else known",
     ),
     differs("recipients", "9: joe@a.example", ["not found", "cannot tell"], CANNOT_TELL),
     differs("recipients", "10: joe@a.example", ["found in cdb", "cannot tell"], CANNOT_TELL),
@@ -118,4 +120,21 @@ pub const DIFFERENCES: &[Difference] = &[
     differs("accesslist", "9: 0", ["deny", "allow"], CASE),
     differs("accesslist", "11: 1", ["allow", "deny"], "D64: a line stays as it is, whomever it let through"),
     differs("accesslist", "12: 1", ["allow", "deny"], "D64: a line stays as it is, whomever it let through"),
+    differs("envrules", "1: JOE@a.example", ["0 A=orig B=orig S4=orig", "1 A=1 B=two S4=orig"], CASE),
+    differs(
+        "envrules",
+        "5: w@sp.example",
+        ["7 A=orig B=orig S1=1 S2=2 S3 =3 S4=orig", "7 A=orig B=orig S1=1 S2=2 S3 =3"],
+        RULES,
+    ),
+    differs("envrules", "6: q@q.example", ["8 A=orig B=orig NOEQ S4=orig", "8 A=orig B=orig S4=orig"], RULES),
+    differs("envrules", "9: none@none", ["5 A=orig B=orig N=null S4=orig", "0 A=orig B=orig S4=orig"], RULES),
+    differs("envrules", "11: joe@a.example", ["5 A=1 B=two N=null S4=orig", "1 A=1 B=two S4=orig"], RULES),
+    differs("envrules", "12: u@b.example", ["5 A=orig B=orig N=null S4=orig", "0 A=orig B=orig S4=orig"], RULES),
+    differs(
+        "domainqueue",
+        "1: YAHOO.example",
+        ["0 A=orig B=orig S4=orig", "1 A=orig B=orig QUEUEDIR=/q/queue6 S4=orig"],
+        CASE,
+    ),
 ];

@@ -23,6 +23,10 @@ pub(super) fn answer_in_words(
         Ok(Answer::NeedsDns) => "only DNS can tell".to_string(),
         Ok(Answer::Unfit(unfit)) => unfit_in_words(question, *unfit),
         Ok(Answer::Yes(evidence)) => format!("yes, {evidence}"),
+        Ok(Answer::Applied(applied)) => {
+            let names: Vec<_> = applied.names.iter().map(|name| shown(name)).collect();
+            format!("{}: rule {} changes {}", applied.evidence, applied.number, names.join(", "))
+        }
         Err(failed @ LookupFailed::Dns { .. }) if !asks_dns => format!("cannot tell: {failed} (ask it with --dns)"),
         Err(failed) => format!("cannot tell: {failed}"),
     }
@@ -40,9 +44,12 @@ fn unfit_in_words(question: Question<'_>, unfit: Unfit) -> String {
     }
 }
 
+fn shown(octets: &[u8]) -> String {
+    String::from_utf8_lossy(&printable(octets)).into_owned()
+}
+
 /// Whom a list has no line for.
 fn no(question: Question<'_>, setup: &Setup) -> String {
-    let shown = |octets: &[u8]| String::from_utf8_lossy(&printable(octets)).into_owned();
     let ip = shown(&setup.client.address_text);
     match question {
         Question::OwnDomain(domain) => format!("no line is about {}", shown(domain)),
@@ -58,6 +65,7 @@ fn no(question: Question<'_>, setup: &Setup) -> String {
         Question::Mailbox { recipient, .. } => format!("{} has no mailbox", shown(recipient)),
         Question::Sender(sender) => format!("{} has no account", shown(sender)),
         Question::SameDomain(domain, other) => format!("{} is not {}", shown(domain), shown(other)),
+        Question::Rules(_, subject) => format!("no rule is about {}", shown(subject)),
         Question::OwnAddress(address) => format!("{address} is none"),
     }
 }
