@@ -143,7 +143,7 @@ impl Connection<'_> {
         Ok(turn)
     }
 
-    /// STARTTLS: what TLS needs is read before 220 is said, so that the session can go on in clear without it. D77: what the
+    /// STARTTLS: what TLS needs is read before 220 is said, so that the session can go on in clear without it. D82: what the
     /// client has sent in clear behind STARTTLS is nobody's.
     fn encrypt(&mut self) -> Result<Option<Turn>, Ended> {
         let server = match Server::prepare(self.setup) {

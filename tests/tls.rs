@@ -77,7 +77,7 @@ fn nothing_that_was_said_in_clear_is_left() {
     assert_eq!(session.ask("RCPT TO:<u@far.example>"), "250 ok");
     assert_eq!(session.ask("RSET"), "250 flushed");
     session.starttls(&client()).unwrap();
-    // D76: not greeted, no transaction, nobody authenticated.
+    // D81: not greeted, no transaction, nobody authenticated.
     assert_eq!(session.ask("RCPT TO:<u@our.example>"), "503 MAIL first (#5.5.1)");
     assert_eq!(session.ask("MAIL FROM:<a@b.example>"), "503 Polite people say hello first (#5.5.4)");
     assert_eq!(session.ask("EHLO d.example"), "250 HELP");

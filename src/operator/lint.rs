@@ -5,6 +5,7 @@ mod clients;
 mod compiled;
 mod ladder;
 mod list;
+mod mailboxes;
 mod names;
 mod relay;
 mod relay_table;
@@ -84,6 +85,7 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
     findings.extend(list::lint_switched_off(directory, environment));
     findings.extend(tls::lint_tls(directory, environment));
     findings.extend(relay_table::lint_relay_table(directory, environment));
+    findings.extend(mailboxes::lint_mailboxes(directory, environment));
     if matches!(directory.join("rcpthosts").try_exists(), Ok(false)) {
         let text = "is missing, so every recipient that needs it gets 451: write the domains of this host into it";
         findings.push(Finding::error(directory.join("rcpthosts"), text));

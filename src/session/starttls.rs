@@ -48,7 +48,7 @@ impl Session<'_> {
         Turn::say(reply::NO_TLS).log(loggable(why.as_bytes()))
     }
 
-    /// The client was told to begin. D76: the session begins anew, and the client has to greet again (RFC 3207, 4.2); only what
+    /// The client was told to begin. D81: the session begins anew, and the client has to greet again (RFC 3207, 4.2); only what
     /// counts against it stays.
     pub fn start_over(&mut self) {
         *self = Session {

@@ -86,7 +86,7 @@ fn certificate(setup: &Setup) -> PathBuf {
     file(setup, "SERVERCERT", "servercert.pem")
 }
 
-/// D79: a path from the root is taken as it is; the original puts it behind the directory.
+/// D84: a path from the root is taken as it is; the original puts it behind the directory.
 fn file(setup: &Setup, variable: &str, otherwise: &str) -> PathBuf {
     directory(setup).join(named(setup, variable).unwrap_or_else(|| otherwise.into()))
 }

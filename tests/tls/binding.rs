@@ -77,7 +77,7 @@ fn both_bindings_hold_over_real_connections() {
                 assert_eq!(offered[1], "250-AUTH LOGIN PLAIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS", "{offered:?}");
                 session
             };
-            // Before TLS 1.3 the exporter does not bind (D80), the certificate does.
+            // Before TLS 1.3 the exporter does not bind (D85), the certificate does.
             let mut session = start();
             let binding = exporter(&session);
             assert_eq!(scram(&mut session, plus, "p=tls-exporter,,", &binding), of_exporter, "{version:?}");

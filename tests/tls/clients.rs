@@ -1,4 +1,4 @@
-//! tlsclients (D84): what certificates of clients are worth, good and bad, also in a resumed session.
+//! tlsclients (D89): what certificates of clients are worth, good and bad, also in a resumed session.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Clients that mean harm (D77, D82): clear text behind STARTTLS, no handshake, a broken one, one that never ends.
+//! Clients that mean harm (D82, D87): clear text behind STARTTLS, no handshake, a broken one, one that never ends.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Versions and cipher suites (D83), where certificates are and the names that clients ask for (D79).
+//! Versions and cipher suites (D88), where certificates are and the names that clients ask for (D84).
 
 use rustls::{CipherSuite, version};
 
@@ -157,7 +157,7 @@ fn certdir_and_servercert_say_where_it_is() {
     let whole = elsewhere.join("mine.pem");
     for (variables, is_offered) in [
         (&[("CERTDIR", directory), ("SERVERCERT", "mine.pem")][..], true),
-        (&[("SERVERCERT", whole.to_str().unwrap())], true), // D79
+        (&[("SERVERCERT", whole.to_str().unwrap())], true), // D84
         (&[("CERTDIR", directory)], false),
         (&[], false),
     ] {

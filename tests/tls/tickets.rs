@@ -1,4 +1,4 @@
-//! Sessions that are resumed by another process (D85), with the keys of `postern ticket-keys`.
+//! Sessions that are resumed by another process (D90), with the keys of `postern ticket-keys`.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
