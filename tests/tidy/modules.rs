@@ -24,11 +24,15 @@ const MODULES: &[(&str, &[&str])] = &[
     ("dns", &["errno"]),
     ("relay_table", &["errno", "cdb", "client", "control", "dns"]),
     ("lookup", &["errno", "smtp", "cdb", "client", "control", "policy", "spawn", "helper", "dns", "relay_table"]),
+    ("screen", &["errno", "control", "policy", "lookup"]),
     ("log", &["smtp", "control"]),
     ("wire", &["smtp", "control", "message"]),
     (
         "connection",
-        &["errno", "smtp", "client", "control", "message", "queue", "auth", "session", "lookup", "log", "wire"],
+        &[
+            "errno", "smtp", "client", "control", "message", "queue", "auth", "session", "lookup", "screen", "log",
+            "wire",
+        ],
     ),
     (
         "operator",
@@ -45,6 +49,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "dns",
             "relay_table",
             "lookup",
+            "screen",
         ],
     ),
     (
@@ -115,6 +120,7 @@ const WORLDLY: &[(&str, &str)] = &[
     ("src/dns/transport.rs", "asks name servers, looks at the clock"),
     ("src/relay_table/", "reads and writes the relay table, asks databases, makes tcp.smtp.cdb"),
     ("src/lookup/", "reads lists, asks for the addresses of this host, runs the programs of recipients"),
+    ("src/screen/rules.rs", "reads lists"),
     ("src/helper.rs", "runs programs and waits for their answers"),
     ("src/auth/checker.rs", "asks checkers of passwords"),
     ("src/log.rs", "writes to stderr"),
