@@ -242,7 +242,7 @@ impl Connection<'_> {
                 screening.take(text);
                 screening.found().is_some()
             });
-            if let Some(program) = program.as_mut().filter(|_| !is_banned) {
+            if let Some(program) = program.as_mut().filter(|_| !is_banned && content.flaw().is_none()) {
                 program.write(text);
             }
             self.wire.use_up(settled.used);
