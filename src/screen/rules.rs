@@ -145,36 +145,47 @@ impl Rules {
         let mut rules = Self::default();
         if virus_check.is_some_and(|level| (1..=4).contains(&level)) {
             let file = list_name(setup, "SIGNATURES", "signatures");
-            each(setup, &file, |parsed, banned| {
-                rules.signatures.push(Signature { prefix: parsed.pattern, scope: parsed.scope, banned });
-                Ok(())
-            })?;
+            rules.add_signatures(&file, &read(setup, &file)?)?;
         }
         if variable(b"BODYCHECK").is_some() {
             let file = list_name(setup, "BODYCHECK", "bodycheck");
-            each(setup, &file, |parsed, banned| {
-                let expression = Expression::new(&parsed.pattern)?;
-                let literal = literal(&parsed.pattern).map(|literal| Finder::new(&literal).into_owned());
-                rules.patterns.push(Pattern { expression, literal, scope: parsed.scope, banned });
-                Ok(())
-            })?;
+            rules.add_patterns(&file, &read(setup, &file)?)?;
         }
         Ok(Some(rules).filter(|rules| !rules.signatures.is_empty() || !rules.patterns.is_empty()))
+    }
+
+    pub(super) fn add_signatures(&mut self, file: &FileName, text: &[u8]) -> Result<(), LookupFailed> {
+        each(file, text, |parsed, banned| {
+            self.signatures.push(Signature { prefix: parsed.pattern, scope: parsed.scope, banned });
+            Ok(())
+        })
+    }
+
+    pub(super) fn add_patterns(&mut self, file: &FileName, text: &[u8]) -> Result<(), LookupFailed> {
+        each(file, text, |parsed, banned| {
+            let expression = Expression::new(&parsed.pattern)?;
+            let literal = literal(&parsed.pattern).map(|literal| Finder::new(&literal).into_owned());
+            self.patterns.push(Pattern { expression, literal, scope: parsed.scope, banned });
+            Ok(())
+        })
+    }
+}
+
+fn read(setup: &Setup, file: &FileName) -> Result<Vec<u8>, LookupFailed> {
+    let path = setup.control.directory.join(file.as_ref());
+    match read_list(&path) {
+        Ok(text) => Ok(text.unwrap_or_default()),
+        Err(error) => Err(LookupFailed::Unreadable { file: file.clone(), path, error: words(&error).into_owned() }),
     }
 }
 
 /// Shows `keep` each line of a list.
 fn each(
-    setup: &Setup,
     file: &FileName,
+    text: &[u8],
     mut keep: impl FnMut(Parsed, Banned) -> Result<(), BadExpression>,
 ) -> Result<(), LookupFailed> {
-    let path = setup.control.directory.join(file.as_ref());
-    let text = read_list(&path).map_err(|error| {
-        let (file, path, error) = (file.clone(), path.clone(), words(&error).into_owned());
-        LookupFailed::Unreadable { file, path, error }
-    })?;
-    for entry in entries(&text.unwrap_or_default()) {
+    for entry in entries(text) {
         let bad = |error: String| LookupFailed::BadEntry { file: file.clone(), line: entry.line, error };
         let parsed = Parsed::of(entry.text)
             .map_err(|option| bad(format!("`{}` is no option", String::from_utf8_lossy(&option))))?;

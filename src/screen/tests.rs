@@ -3,23 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::control::Setup;
 
 /// What is refused of a text that comes in pieces of such lengths: file, line and description.
 fn found(signatures: &str, bodycheck: &str, text: &[u8], cuts: &[usize]) -> Option<String> {
-    let dir = tempfile::tempdir().unwrap();
-    for (name, text) in [("signatures", signatures), ("bodycheck", bodycheck)] {
-        std::fs::write(dir.path().join(name), text).unwrap();
-    }
-    let mut setup = Setup {
-        environment: [("VIRUSCHECK", ""), ("BODYCHECK", "")]
-            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
-            .into_iter()
-            .collect(),
-        ..Setup::default()
-    };
-    setup.control.directory = dir.path().to_path_buf();
-    let mut screening = Screening::new(Rules::load(&setup).unwrap()?);
+    let mut rules = Rules::default();
+    rules.add_signatures(&"signatures".into(), signatures.as_bytes()).unwrap();
+    rules.add_patterns(&"bodycheck".into(), bodycheck.as_bytes()).unwrap();
+    let mut screening = Screening::new(rules);
     let mut rest = text;
     for cut in cuts.iter().cycle() {
         if rest.is_empty() {
@@ -68,7 +58,7 @@ fn an_earlier_line_is_told_whatever_the_order_of_the_rules() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
     fn no_cut_makes_a_difference(
         pieces in prop::collection::vec(
