@@ -83,7 +83,7 @@ pub struct Parsed {
 }
 
 impl Parsed {
-    /// Reads `pattern:description:-header`; `\:` is a colon of the pattern (D81).
+    /// Reads `pattern:description:-header`; `\:` is a colon of the pattern (D91).
     ///
     /// # Errors
     ///
