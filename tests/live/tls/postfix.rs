@@ -61,11 +61,13 @@ impl Postfix {
         assert_eq!(code, 0, "{said}{}", self.log());
     }
 
-    /// Waits for its word on this recipient.
-    fn wait_for(&self, text: &str) {
+    /// Waits until it has delivered to this recipient.
+    fn wait_until_sent(&self, recipient: &str, port: u16) {
+        let begin = format!("to=<{recipient}>, relay=localhost[127.0.0.1]:{port}, ");
+        let is_it = |line: &str| line.contains(&begin) && line.contains("status=sent (250 ok ");
         let deadline = Instant::now() + PATIENCE;
-        while !self.log().contains(text) {
-            assert!(Instant::now() < deadline, "{text:?} is not in its log:\n{}", self.log());
+        while !self.log().lines().any(is_it) {
+            assert!(Instant::now() < deadline, "{begin:?} is not in its log:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -134,13 +136,9 @@ fn postfix_relays_with_a_password_over_verified_tls() {
         [("you@far.example", &site.submission), ("you@implicit.example", &site.submissions)].into_iter().enumerate()
     {
         postfix.send(recipient);
-        postfix.wait_for(&format!("to=<{recipient}>, relay=localhost[127.0.0.1]:{}, ", server.port));
-        postfix.wait_for("status=sent (250 ok ");
-        assert!(
-            postfix.log().contains("Verified TLS connection established to localhost[127.0.0.1]"),
-            "{}",
-            postfix.log()
-        );
+        postfix.wait_until_sent(recipient, server.port);
+        let verified = "Verified TLS connection established to localhost[127.0.0.1]";
+        assert_eq!(postfix.log().matches(verified).count(), count + 1, "{}", postfix.log());
         server.wait_for_log(" AUTH USER [joe@our.example] status=[0] AUTH ");
         let deliveries = site.home.deliveries();
         assert_eq!(deliveries.len(), count + 1, "{}", postfix.log());
