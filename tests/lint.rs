@@ -377,3 +377,33 @@ fn sources_of_mailboxes_that_cannot_tell() {
     check(&home, &["--env", "CHECKRECIPIENT=2"], 2, &["error: recipients: is missing, and CHECKRECIPIENT asks it"]);
     check(&home, &["--env", "MASQUERADE=x@a.test"], 1, &["warning: MASQUERADE: does nothing without CHECKSENDER"]);
 }
+
+#[test]
+fn accounts_and_lists_in_a_database() {
+    let home = home(&[("host.mysql", "localhost:u:p:/tmp/x.sock\n"), ("badmailfrom.sql", "localhost:u:p:d:t\n")]);
+    let closed = |name: &str| {
+        fs::set_permissions(home.control().join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    closed("host.mysql");
+    let open = "warning: badmailfrom.sql: can be read by everyone on this host";
+    check(&home, &[], 1, &[open]);
+    closed("badmailfrom.sql");
+    check(&home, &[], 0, &[]);
+    let missing = format!("error: users/cdb: {}/users/cdb: file does not exist", home.path().display());
+    let check_accounts = ["--env", "CHECKRECIPIENT=1"];
+    check(&home, &check_accounts, 2, &[&missing]);
+    let without = [&check_accounts[..], &["--env", "ASSIGNDIR="]].concat();
+    check(&home, &without, 0, &[]);
+    let wrong = ["--env", "ACCOUNT_LAYOUT=sun", "--env", "NO_SMTP_BITS=x"];
+    check(&home, &[&without[..], &wrong].concat(), 2, &["error: accounts: ACCOUNT_LAYOUT is `sun`"]);
+    home.write("badmailfrom.sql", "localhost\n");
+    home.write("host.cntrl", "localhost\n");
+    let expected = ["error: host.cntrl: the accounts of a cluster", "error: badmailfrom.sql: "];
+    check(&home, &without, 2, &expected);
+    check(
+        &home,
+        &["--env", "INFIFO=x"],
+        2,
+        &["warning: INFIFO: is set and does nothing: checkaddress", "error: badmailfrom.sql: "],
+    );
+}

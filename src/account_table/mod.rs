@@ -1,3 +1,8 @@
-//! The accounts of IndiMail and vpopmail: which domain is which, who has a mailbox.
+//! The accounts of IndiMail and vpopmail, and lists of addresses in SQL: asked by checkaddress.
 
 pub mod assign;
+pub mod files;
+pub mod layout;
+pub mod mysql;
+pub mod question;
+pub mod statement;

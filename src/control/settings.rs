@@ -68,6 +68,8 @@ pub enum State {
     OnDemand,
     /// Known and not built yet: what it belongs to. `postern lint` warns when one is set.
     NotYet(&'static str),
+    /// Known and of no use here, for a reason. `postern lint` tells when one is set.
+    NotUsed(&'static str),
 }
 
 impl Setting {
@@ -195,6 +197,9 @@ impl Key {
                 | Key::RelayText
                 | Key::AuthAll
                 | Key::CugMail
+                | Key::CheckSender
+                | Key::CheckRecipient
+                | Key::MaxRcptErrCount
                 | Key::BounceMail
                 | Key::QRegex
                 | Key::AllowBareLf
@@ -253,27 +258,27 @@ pub const SETTINGS: &[Setting] = &[
         doc: "The entry symbol of a plugin." },
     Setting { file: "", variable: "DISABLE_PLUGIN", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("plugins"),
         doc: "Load no plugins." },
-    Setting { file: "libindimail", variable: "VIRTUAL_PKG_LIB", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("accounts"),
-        doc: "The virtual-domain library of IndiMail." },
-    Setting { file: "libmysql", variable: "MYSQL_LIB", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("SQL lists"),
-        doc: "The SQL client library; a .sql list is used only with it." },
-    Setting { file: "", variable: "MYSQL_TIMEOUT", role: Role::Value, form: Form::Number, default: "30", state: State::NotYet("SQL lists"),
-        doc: "Connect timeout of SQL lists, in seconds." },
+    Setting { file: "libindimail", variable: "VIRTUAL_PKG_LIB", role: Role::Value, form: Form::Path, default: "", state: State::OnDemand,
+        doc: "The virtual-domain library of IndiMail. It is not loaded; where it, host.mysql or vpopmail.mysql is set, there is a database with accounts." },
+    Setting { file: "libmysql", variable: "MYSQL_LIB", role: Role::Value, form: Form::Path, default: "", state: State::NotUsed("checkaddress asks lists in a database itself"),
+        doc: "The SQL client library of the original." },
+    Setting { file: "", variable: "MYSQL_TIMEOUT", role: Role::Value, form: Form::Text, default: "RELAY_DB_TIMEOUT", state: State::OnDemand,
+        doc: "How long a database may take for a question about a list, in seconds; then it is 451." },
     Setting { file: "", variable: "ASSIGNDIR", role: Role::Value, form: Form::Path, default: "users in the working directory", state: State::OnDemand,
         doc: "The directory of users/cdb, which knows the real names of alias domains; empty: there is none." },
     Setting { file: "", variable: "TMPDIR", role: Role::Value, form: Form::Path, default: "/tmp", state: State::NotYet("LOGFILTER"),
         doc: "The directory of LOGFILTER's temporary file." },
-    Setting { file: "", variable: "INFIFO", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("accounts"),
+    Setting { file: "", variable: "INFIFO", role: Role::Value, form: Form::Text, default: "", state: State::NotUsed("checkaddress asks the database itself"),
         doc: "The fifo of IndiMail's lookup daemon." },
-    Setting { file: "", variable: "INFIFODIR", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("accounts"),
+    Setting { file: "", variable: "INFIFODIR", role: Role::Value, form: Form::Path, default: "", state: State::NotUsed("checkaddress asks the database itself"),
         doc: "The directory of that fifo." },
-    Setting { file: "", variable: "FIFOTMPDIR", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("accounts"),
+    Setting { file: "", variable: "FIFOTMPDIR", role: Role::Value, form: Form::Path, default: "", state: State::NotUsed("checkaddress asks the database itself"),
         doc: "The directory of reply fifos." },
-    Setting { file: "", variable: "TCPCLIENT", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("accounts"),
+    Setting { file: "", variable: "TCPCLIENT", role: Role::Value, form: Form::Switch, default: "", state: State::NotUsed("checkaddress asks the database itself"),
         doc: "Ask the lookup daemon on descriptors 6 and 7." },
-    Setting { file: "timeoutread", variable: "", role: Role::Value, form: Form::Number, default: "4", state: State::NotYet("accounts"),
+    Setting { file: "timeoutread", variable: "", role: Role::Value, form: Form::Number, default: "4", state: State::NotUsed("checkaddress asks the database itself, for RELAY_DB_TIMEOUT at most"),
         doc: "Read timeout of account queries, in seconds." },
-    Setting { file: "timeoutwrite", variable: "", role: Role::Value, form: Form::Number, default: "4", state: State::NotYet("accounts"),
+    Setting { file: "timeoutwrite", variable: "", role: Role::Value, form: Form::Number, default: "4", state: State::NotUsed("checkaddress asks the database itself, for RELAY_DB_TIMEOUT at most"),
         doc: "Write timeout of account queries, in seconds." },
     Setting { file: "", variable: "INCLUDE_TRASH", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("ETRN and ATRN"),
         doc: "Count messages in trash for ETRN." },
@@ -337,6 +342,8 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Addresses of clients that are refused: `192.0.2.7`, wildcards as `192.0.2.*`, `!` excepts; with QREGEX regular expressions. Read only where BADIP or BADIPCHECK is set." },
     Setting { file: "badip.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand,
         doc: "The same, compiled with qmail-cdb; asked first." },
+    Setting { file: "badip.sql", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
+        doc: "The same in a database, `server:user:password:database:table`; asked last, by checkaddress(8)." },
     Setting { file: "", variable: "BADIPCHECK", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
         doc: "Use badip." },
     Setting { file: "badhost", variable: "BADHOST", role: Role::FileName, form: Form::Patterns, default: "", state: State::OnDemand,
@@ -348,6 +355,8 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Names given with HELO that are refused: `@name`, wildcards as `@*.dyn.example`. Read only where BADHELO or BADHELOCHECK is set; then this host's own name is refused too." },
     Setting { file: "badhelo.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand,
         doc: "The same, compiled with qmail-cdb; asked first." },
+    Setting { file: "badhelo.sql", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
+        doc: "The same in a database, `server:user:password:database:table`; asked last, by checkaddress(8)." },
     Setting { file: "", variable: "BADHELOCHECK", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
         doc: "Use badhelo and the other HELO checks." },
     Setting { file: "", variable: "ENFORCE_FQDN_HELO", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::EnforceFqdnHelo),
@@ -450,6 +459,8 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Senders that may relay, easily forged: `user@domain`, `@domain`, patterns, `=localhosts`, `=localusers`; with `&` and a client behind it, as `@domain&192.0.2.0/24`, only from there. See relaymailfrom(5)." },
     Setting { file: "relaymailfrom.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand,
         doc: "The same, compiled with qmail-cdb; asked first." },
+    Setting { file: "relaymailfrom.sql", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
+        doc: "The same in a database, `server:user:password:database:table`; asked last, by checkaddress(8)." },
     Setting { file: "", variable: "AUTH_ALL", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::AuthAll),
         doc: "No domain is local: every recipient needs the right to relay." },
     Setting { file: "", variable: "CUGMAIL", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::CugMail),
@@ -528,6 +539,8 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Senders for whom no domain is local: every recipient needs the right to relay. Forms as in badmailfrom." },
     Setting { file: "authdomains.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand,
         doc: "The same, compiled with qmail-cdb; asked first." },
+    Setting { file: "authdomains.sql", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
+        doc: "The same in a database, `server:user:password:database:table`; asked last, by checkaddress(8)." },
     // Senders.
     Setting { file: "", variable: "BOUNCEMAIL", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::BounceMail),
         doc: "Refuse every sender with this text and close the connection." },
@@ -543,16 +556,22 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Senders that are refused: `user@domain`, `@domain`, wildcards, `!` excepts; with QREGEX regular expressions." },
     Setting { file: "badmailfrom.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand,
         doc: "The same, compiled with qmail-cdb; asked first." },
+    Setting { file: "badmailfrom.sql", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
+        doc: "The same in a database, `server:user:password:database:table`; asked last, by checkaddress(8)." },
     Setting { file: "badmailpatterns", variable: "BADMAILPATTERNS", role: Role::FileName, form: Form::Patterns, default: "", state: State::OnDemand,
         doc: "Wildcards of senders that are refused, in the place of those in badmailfrom; `!` excepts, the last that applies wins. Not read with QREGEX." },
     Setting { file: "blackholedsender", variable: "BLACKHOLEDSENDER", role: Role::FileName, form: Form::Addresses, default: "", state: State::OnDemand,
         doc: "Senders whose mail is accepted and thrown away; forms as in badmailfrom." },
     Setting { file: "blackholedsender.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand,
         doc: "The same, compiled with qmail-cdb; asked first." },
+    Setting { file: "blackholedsender.sql", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
+        doc: "The same in a database, `server:user:password:database:table`; asked last, by checkaddress(8)." },
     Setting { file: "spamignore", variable: "SPAMIGNORE", role: Role::FileName, form: Form::Addresses, default: "", state: State::OnDemand,
         doc: "Senders that no spam filter sees: for them SPAMFILTER is not passed on. Forms as in badmailfrom." },
     Setting { file: "spamignore.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand,
         doc: "The same, compiled with qmail-cdb; asked first." },
+    Setting { file: "spamignore.sql", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
+        doc: "The same in a database, `server:user:password:database:table`; asked last, by checkaddress(8)." },
     Setting { file: "", variable: "SPAMFILTER", role: Role::Value, form: Form::Text, default: "", state: State::OnDemand,
         doc: "The spam filter, passed to the queue program, but for senders in spamignore." },
     Setting { file: "nodnscheck", variable: "NODNSCHECK", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("DNS checks"),
@@ -567,6 +586,8 @@ pub const SETTINGS: &[Setting] = &[
         doc: "The senders that CHECKSENDER is about, where there is such a list; else all in rcpthosts. Forms as in badmailfrom." },
     Setting { file: "chksenderdomains.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand,
         doc: "The same, compiled with qmail-cdb; asked first." },
+    Setting { file: "chksenderdomains.sql", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
+        doc: "The same in a database, `server:user:password:database:table`; asked last, by checkaddress(8)." },
     Setting { file: "spfbehavior", variable: "SPFBEHAVIOR", role: Role::Value, form: Form::Number, default: "0", state: State::NotYet("SPF"),
         doc: "What SPF results are refused, 0 to 6." },
     Setting { file: "spfipv6", variable: "SPFIPV6", role: Role::Value, form: Form::Number, default: "0", state: State::NotYet("SPF"),
@@ -591,31 +612,53 @@ pub const SETTINGS: &[Setting] = &[
     Setting { file: "", variable: "USE_FNMATCH", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
         doc: "The wildcards of badhost and accesslist are those of file names, as fnmatch(3) has them: `*` stops at a slash, `[!a-z]` is what is not in the set." },
     Setting { file: "", variable: "CHECKRECIPIENT", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::CheckRecipient),
-        doc: "Recipients in a domain of rcpthosts must have a mailbox. 1: the users of this host, for domains in locals, and the accounts of a database, for others; 2: recipients, then the same; 3, or empty: recipients. A database is not asked yet: 451. Who cannot be asked is 451." },
+        doc: "Recipients in a domain of rcpthosts must have a mailbox. 1: the users of this host, for domains in locals, and the accounts of a database, for others (recipients, if there is no database); 2: recipients, then the same; 3, or empty: recipients. Who cannot be asked is 451." },
     Setting { file: "chkrcptdomains", variable: "", role: Role::Value, form: Form::Addresses, default: "", state: State::OnDemand,
         doc: "The recipients that CHECKRECIPIENT is about, where there is such a list; else all in rcpthosts. Forms as in badrcptto." },
     Setting { file: "chkrcptdomains.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand,
         doc: "The same, compiled with qmail-cdb; asked first." },
+    Setting { file: "chkrcptdomains.sql", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
+        doc: "The same in a database, `server:user:password:database:table`; asked last, by checkaddress(8)." },
     Setting { file: "recipients", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Where accounts are looked up, for CHECKRECIPIENT and for local users of relaymailfrom: `@domain:list.cdb`, `domain:list.cdb` (subdomains too), `*:list.cdb`, `domain|program`; `!domain` accepts every recipient." },
-    Setting { file: "", variable: "NO_SMTP_BITS", role: Role::Value, form: Form::Number, default: "", state: State::NotYet("accounts"),
-        doc: "The account flag that forbids sending." },
+    Setting { file: "", variable: "NO_SMTP_BITS", role: Role::Value, form: Form::Text, default: "0x100, with vpopmail's layout 0x800", state: State::OnDemand,
+        doc: "The flag of an account in a database that forbids sending; 0x200 for the accounts of an older IndiMail." },
+    Setting { file: "", variable: "ACCOUNT_LAYOUT", role: Role::Value, form: Form::Text, default: "vpopmail where vpopmail.mysql names the server, else indimail", state: State::OnDemand,
+        doc: "The tables of accounts: `indimail`, `indimail-large` (a table for each domain), `vpopmail`, `vpopmail-domains` (likewise). See checkaddress(8)." },
+    Setting { file: "", variable: "ACCOUNT_VALIAS", role: Role::Value, form: Form::Text, default: "yes, with vpopmail's layout no", state: State::OnDemand,
+        doc: "`yes` or `no`: whether there is a table valias." },
+    Setting { file: "", variable: "ACCOUNT_FILES", role: Role::Value, form: Form::Text, default: "no, with vpopmail's layout yes", state: State::OnDemand,
+        doc: "`yes` or `no`: whether files in the directory of a domain make mailboxes too, as .qmail-list and a .qmail-default that does not bounce." },
+    Setting { file: "", variable: "MYSQL_TABLE", role: Role::Value, form: Form::Text, default: "indimail, with vpopmail's layout vpopmail", state: State::OnDemand,
+        doc: "The table of accounts." },
+    Setting { file: "", variable: "MYSQL_INACTIVE_TABLE", role: Role::Value, form: Form::Text, default: "indibak", state: State::OnDemand,
+        doc: "The table of inactive accounts, in IndiMail's layout." },
+    Setting { file: "", variable: "DOMAIN_LIMITS", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
+        doc: "With CHECKSENDER and a database: disable_smtp in the limits of a domain (vlimits, with vpopmail limits) forbids its users to send." },
+    Setting { file: "host.cntrl", variable: "CNTRL_HOST", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
+        doc: "The central database of a cluster of IndiMail. Its accounts cannot be asked for: who needs them gets 451." },
     Setting { file: "badrcptto", variable: "BADRCPTTO", role: Role::FileName, form: Form::Addresses, default: "", state: State::OnDemand,
         doc: "Recipients that are refused: `user@domain`, `@domain`, wildcards, `!` excepts; with QREGEX regular expressions." },
     Setting { file: "badrcptto.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand,
         doc: "The same, compiled with qmail-cdb; asked first." },
+    Setting { file: "badrcptto.sql", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
+        doc: "The same in a database, `server:user:password:database:table`; asked last, by checkaddress(8)." },
     Setting { file: "badrcptpatterns", variable: "BADRCPTPATTERNS", role: Role::FileName, form: Form::Patterns, default: "", state: State::OnDemand,
         doc: "Wildcards of recipients that are refused, in the place of those in badrcptto; `!` excepts, the last that applies wins. Not read with QREGEX." },
     Setting { file: "goodrcptto", variable: "GOODRCPTTO", role: Role::FileName, form: Form::Addresses, default: "", state: State::OnDemand,
         doc: "Recipients that badrcptto does not refuse and blackholedrcpt does not drop; forms as in badrcptto." },
     Setting { file: "goodrcptto.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand,
         doc: "The same, compiled with qmail-cdb; asked first." },
+    Setting { file: "goodrcptto.sql", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
+        doc: "The same in a database, `server:user:password:database:table`; asked last, by checkaddress(8)." },
     Setting { file: "goodrcptpatterns", variable: "GOODRCPTPATTERNS", role: Role::FileName, form: Form::Patterns, default: "", state: State::OnDemand,
         doc: "Wildcards of such recipients, in the place of those in goodrcptto. Not read with QREGEX." },
     Setting { file: "blackholedrcpt", variable: "BLACKHOLEDRCPT", role: Role::FileName, form: Form::Addresses, default: "", state: State::OnDemand,
         doc: "Recipients whose copy is accepted and thrown away; other recipients of the message get theirs. Forms as in badrcptto." },
     Setting { file: "blackholedrcpt.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand,
         doc: "The same, compiled with qmail-cdb; asked first." },
+    Setting { file: "blackholedrcpt.sql", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
+        doc: "The same in a database, `server:user:password:database:table`; asked last, by checkaddress(8)." },
     Setting { file: "accesslist", variable: "ACCESSLIST", role: Role::FileName, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Who may write to whom: `rcpt:SENDER:RECIPIENT` lets such recipients hear only from such senders, `from:SENDER:RECIPIENT` such senders write only to such recipients." },
     Setting { file: "domainqueue", variable: "DOMAINQUEUE", role: Role::FileName, form: Form::Rules, default: "", state: State::OnDemand,
@@ -734,7 +777,7 @@ const fn entry(setting: &Setting, column: Column) -> Option<(Key, &'static str)>
     };
     match setting.state {
         State::Works(key) if !name.is_empty() => Some((key, name)),
-        State::Works(_) | State::OnDemand | State::NotYet(_) => None,
+        State::Works(_) | State::OnDemand | State::NotYet(_) | State::NotUsed(_) => None,
     }
 }
 
@@ -765,7 +808,7 @@ const fn packed<const N: usize>(column: Column) -> [Name; N] {
     names
 }
 
-/// The names of all settings as text, a line each: file, space, variable, space, `+` if it works and `-` if not yet.
+/// The names of all settings as text, a line each: file, space, variable, space, `+` if it works and `-` if not.
 ///
 /// `smtpd -v` reads this instead of the table, so that the table itself is not in the program.
 pub static LISTING: [u8; listing_octets()] = listing();
@@ -798,7 +841,7 @@ const fn listing() -> [u8; listing_octets()] {
             at += 1;
             names = others;
         }
-        text[at] = if matches!(setting.state, State::NotYet(_)) { b'-' } else { b'+' };
+        text[at] = if matches!(setting.state, State::NotYet(_) | State::NotUsed(_)) { b'-' } else { b'+' };
         text[at + 1] = b'\n';
         at += 2;
         rows = rest;
@@ -828,7 +871,7 @@ mod tests {
     fn the_listing_has_every_row() {
         let mut expected = String::new();
         for setting in SETTINGS {
-            let sign = if matches!(setting.state, State::NotYet(_)) { "-" } else { "+" };
+            let sign = if matches!(setting.state, State::NotYet(_) | State::NotUsed(_)) { "-" } else { "+" };
             expected += &format!("{} {} {sign}\n", setting.file, setting.variable);
         }
         assert_eq!(str::from_utf8(&LISTING).unwrap(), expected);

@@ -1,5 +1,6 @@
 //! `postern lint`: what is wrong with a control directory and with the rules of tcpserver.
 
+mod accounts;
 mod checker;
 mod clients;
 mod compiled;
@@ -84,6 +85,7 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
     findings.extend(list::lint_switched_off(directory, environment));
     findings.extend(relay_table::lint_relay_table(directory, environment));
     findings.extend(mailboxes::lint_mailboxes(directory, environment));
+    findings.extend(accounts::lint_accounts(directory, environment));
     if matches!(directory.join("rcpthosts").try_exists(), Ok(false)) {
         let text = "is missing, so every recipient that needs it gets 451: write the domains of this host into it";
         findings.push(Finding::error(directory.join("rcpthosts"), text));
@@ -202,6 +204,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Finding {
 fn not_yet(setting: &Setting) -> Option<String> {
     match setting.state {
         State::NotYet(what) => Some(format!("is set and does nothing: it comes with {what}; do not rely on it")),
+        State::NotUsed(why) => Some(format!("is set and does nothing: {why}")),
         State::Works(_) | State::OnDemand => None,
     }
 }

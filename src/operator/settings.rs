@@ -89,6 +89,9 @@ fn as_text(setting: &Setting, set: WhereSet) -> String {
     if let State::NotYet(what) = setting.state {
         let _ = writeln!(text, "    NOT YET: this setting does nothing here so far; it comes with {what}");
     }
+    if let State::NotUsed(why) = setting.state {
+        let _ = writeln!(text, "    NOT USED: this setting does nothing here; {why}");
+    }
     text + "\n"
 }
 
@@ -97,6 +100,7 @@ fn as_json(setting: &Setting, set: WhereSet) -> Value {
         State::Works(_) => ("works", Value::Null),
         State::OnDemand => ("on demand", Value::Null),
         State::NotYet(what) => ("not yet", Value::from(what)),
+        State::NotUsed(_) => ("not used", Value::Null),
     };
     json!({
         "file": setting.file,
@@ -117,6 +121,7 @@ fn as_markdown(setting: &Setting) -> String {
     let doc = match setting.state {
         State::Works(_) | State::OnDemand => setting.doc.to_string(),
         State::NotYet(what) => format!("**not yet** ({what}): {}", setting.doc),
+        State::NotUsed(why) => format!("**not used** ({why}): {}", setting.doc),
     };
     let (file, variable) = (code(setting.file), code(setting.variable));
     let form = form_in_words(setting.form);

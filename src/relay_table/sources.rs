@@ -82,6 +82,36 @@ impl Sources<'_> {
         self.filled(named)
     }
 
+    /// The server and table of a list of addresses: the one line `server:user:password:database:table` of `NAME.sql`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::server`]; a missing file, too.
+    pub fn of_list(&self, name: &[u8]) -> Result<Server, Trouble> {
+        let name = std::str::from_utf8(name).ok().filter(|name| !name.contains('/'));
+        let name = name.ok_or_else(|| Trouble::Configuration("that is no name of a list".to_owned()))?;
+        let path = self.control_file(format!("{name}.sql"));
+        let missing = || Trouble::Table(format!("{}: file does not exist", path.display()));
+        let text = read(&path)?.ok_or_else(missing)?;
+        let line = text.split('\n').next().unwrap_or_default().trim_end();
+        let (named, table) = named::parse_list(line).map_err(|error| Trouble::in_file(&path, &error))?;
+        let table = quoted(&path.display().to_string(), &table)?;
+        Ok(Server { table, layout: None, ..self.filled(named)? })
+    }
+
+    /// Whether it is vpopmail's settings that name the server.
+    #[must_use]
+    pub fn is_of_vpopmail(&self) -> bool {
+        let is_there = |file: &str| self.places.control.join(file).exists();
+        self.environment.get(b"MYSQL_HOST").is_none() && !is_there("host.mysql") && is_there("vpopmail.mysql")
+    }
+
+    /// Whether the accounts are spread over the servers of a cluster.
+    #[must_use]
+    pub fn is_of_cluster(&self) -> bool {
+        self.environment.get(b"CNTRL_HOST").is_some() || self.places.control.join("host.cntrl").exists()
+    }
+
     /// The servers of `mcdinfo`, for writing; none if there is no such file.
     ///
     /// # Errors
@@ -160,21 +190,9 @@ impl Sources<'_> {
         }
     }
 
-    /// The name of the table, which may have a database in front, quoted for a statement.
+    /// The name of the table, quoted for a statement.
     fn table(&self) -> Result<String, Trouble> {
-        let name = self.variable("RELAY_TABLE")?.unwrap_or_else(|| TABLE_DEFAULT.to_owned());
-        let is_plain = |part: &str| {
-            !part.is_empty()
-                && part.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'$' | b'-'))
-        };
-        let parts: Vec<&str> = name.split('.').collect();
-        if parts.len() > 2 || !parts.iter().all(|part| is_plain(part)) {
-            return Err(Trouble::Configuration(format!(
-                "RELAY_TABLE is `{}`: that is no name of a table",
-                name.escape_debug()
-            )));
-        }
-        Ok(parts.iter().map(|part| format!("`{part}`")).collect::<Vec<_>>().join("."))
+        quoted("RELAY_TABLE", &self.variable("RELAY_TABLE")?.unwrap_or_else(|| TABLE_DEFAULT.to_owned()))
     }
 
     fn layout(&self) -> Result<Option<Layout>, Trouble> {
@@ -200,6 +218,24 @@ impl Sources<'_> {
     fn control_file(&self, name: String) -> PathBuf {
         if name.starts_with(['/', '.']) { PathBuf::from(name) } else { self.places.control.join(name) }
     }
+}
+
+/// The name of a table, which may have a database in front, as it stands in statements.
+///
+/// # Errors
+///
+/// [`Trouble::Configuration`] names the setting when it is no such name.
+pub fn quoted(setting: &str, name: &str) -> Result<String, Trouble> {
+    let is_plain = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'$' | b'-'))
+    };
+    let parts: Vec<&str> = name.split('.').collect();
+    if parts.len() > 2 || !parts.iter().all(|part| is_plain(part)) {
+        let shown = name.escape_debug();
+        return Err(Trouble::Configuration(format!("{setting} is `{shown}`: that is no name of a table")));
+    }
+    Ok(parts.iter().map(|part| format!("`{part}`")).collect::<Vec<_>>().join("."))
 }
 
 /// A file as text; none if there is no such file. The error never tells what stands in it.

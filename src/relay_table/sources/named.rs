@@ -56,6 +56,19 @@ pub(super) fn parse_indimail(line: &str) -> Result<Named, String> {
     Ok(Named { hosts, user, password, way, database: None, tls })
 }
 
+/// `server:user:password:database:table`: the server of a list of addresses, and its table.
+pub(super) fn parse_list(line: &str) -> Result<(Named, String), String> {
+    let (hosts, rest) = cut_hosts(line)?;
+    let fields: Vec<&str> = rest.split(':').collect();
+    let [user, password, database, table] = fields[..] else {
+        return Err("Invalid database config in control file: write server:user:password:database:table".to_owned());
+    };
+    let some = |field: &str| Some(field.to_owned()).filter(|field| !field.is_empty());
+    let named =
+        Named { hosts, user: some(user), password: some(password), database: some(database), ..Named::default() };
+    Ok((named, table.to_owned()))
+}
+
 /// The hosts, and what follows the colon behind them.
 fn cut_hosts(line: &str) -> Result<(Vec<String>, &str), String> {
     let mut in_brackets = false;
