@@ -62,8 +62,6 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("D49", "tests/client_lists.rs"),
     ("D56", "tests/manual.rs"),
     ("D57", "tests/manual.rs"),
-    ("D81", "tests/accounts.rs"),
-    ("D82", "tests/accounts.rs"),
 ];
 
 /// Each numbered difference stands in README and in a transcript or another test; no other number is used.

@@ -56,13 +56,9 @@ fn limits_of_a_domain() {
 #[test]
 fn two_names_of_a_domain_are_one() {
     let site = Site::with_database(&indimail(MariaDb::shared())).with("CHECKSENDER", "");
-    let mut command = site.command("smtpd");
-    command.args(["mx.local.ex", "/bin/true", "/bin/false"]).env("TCPREMOTEIP", "192.0.2.7");
-    let smtp = crate::smtp::Smtp::start(&mut command);
-    assert!(smtp.reply().pop().unwrap().starts_with("220 "));
     let checker = site.home.path().join("checker");
     std::fs::write(&checker, "#!/bin/sh\nexit 0\n").unwrap();
-    let _ = std::process::Command::new("chmod").arg("755").arg(&checker).status();
+    std::fs::set_permissions(&checker, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let mut command = site.command("smtpd");
     command.arg("mx.local.ex").arg(&checker).arg("/bin/false").env("TCPREMOTEIP", "192.0.2.7");
     let smtp = crate::smtp::Smtp::start(&mut command);
