@@ -15,6 +15,7 @@ use crate::queue::program::Program;
 use crate::queue::status::QueueStatus;
 use crate::session::{Attempt, Delivery, Outcome, Session, Then, Turn};
 use crate::smtp::reply;
+use crate::tls::{Server, Unusable};
 use crate::wire::{Awaited, Broken, Wire};
 
 /// One connection from greeting to good-bye.
@@ -34,6 +35,10 @@ enum Ended {
     Broken(Broken),
     /// The content breaks the rules about line ends.
     Bare(Stop),
+    /// The handshake of TLS has failed.
+    Handshake(Broken),
+    /// TLS from the first octet is asked for, and cannot begin.
+    WithoutTls(Unusable),
 }
 
 impl From<Broken> for Ended {
@@ -79,6 +84,10 @@ pub fn turn_away(setup: &Setup, error: &LoadError) -> u8 {
 
 impl Connection<'_> {
     fn converse(&mut self) -> Result<u8, Ended> {
+        if self.setup.control.smtps {
+            let server = Server::prepare(self.setup).map_err(Ended::WithoutTls)?;
+            self.shake_hands(server)?;
+        }
         let mut turn = self.greeting()?;
         loop {
             let then = self.take_turn(turn)?;
@@ -90,6 +99,10 @@ impl Connection<'_> {
                     self.hear()?
                 }
                 Then::Receive(delivery) => self.receive(delivery)?,
+                Then::Encrypt => match self.encrypt()? {
+                    Some(turn) => turn,
+                    None => self.hear()?,
+                },
                 Then::Draw(opening) => match chance() {
                     Ok(chance) => self.session.drawn(&opening, &chance),
                     Err(error) => self.session.undrawn(&opening, &error.to_string()),
@@ -98,12 +111,12 @@ impl Connection<'_> {
                 Then::Dismiss(reply) => {
                     self.log.flush();
                     self.wire.say(&reply)?;
-                    self.wire.flush()?;
+                    self.wire.finish()?;
                     return Ok(1);
                 }
                 Then::Close { exit } => {
                     self.log.flush();
-                    self.wire.flush()?;
+                    self.wire.finish()?;
                     return Ok(exit);
                 }
             };
@@ -130,6 +143,36 @@ impl Connection<'_> {
         Ok(turn)
     }
 
+    /// STARTTLS: what TLS needs is read before 220 is said, so that the session can go on in clear without it. D82: what the
+    /// client has sent in clear behind STARTTLS is nobody's.
+    fn encrypt(&mut self) -> Result<Option<Turn>, Ended> {
+        let server = match Server::prepare(self.setup) {
+            Ok(server) => server,
+            Err(unusable) => return Ok(Some(self.session.cannot_encrypt(&unusable.to_string()))),
+        };
+        let octets = self.wire.forget_clear()?;
+        if octets > 0 {
+            self.log.lines(&[format!("STARTTLS: {octets} plaintext octets discarded")]);
+        }
+        self.wire.say(&reply::READY_FOR_TLS)?;
+        self.wire.flush()?;
+        self.session.start_over();
+        self.shake_hands(server)?;
+        Ok(None)
+    }
+
+    fn shake_hands(&mut self, server: Server) -> Result<(), Ended> {
+        self.log.lines(&server.remarks);
+        self.log.flush();
+        let tls = self.wire.encrypt(server).map_err(Ended::Handshake)?;
+        let (channel, remarks) = tls.channel();
+        let encryption = tls.encryption();
+        self.log.lines(&remarks);
+        self.log.lines(&[format!("ssl-version={}", encryption.version)]);
+        self.session.encrypted(encryption, channel, tls.certificate());
+        Ok(())
+    }
+
     /// Asks the checker of passwords.
     fn check(&mut self, attempt: Attempt) -> Result<Turn, Broken> {
         self.log.flush();
@@ -147,7 +190,7 @@ impl Connection<'_> {
             self.wire.pause(Duration::from_secs(turn.delay_seconds.into()))?;
         }
         match &turn.then {
-            Then::Receive(_) | Then::Draw(_) | Then::Check(_) => {}
+            Then::Receive(_) | Then::Encrypt | Then::Draw(_) | Then::Check(_) => {}
             Then::Listen | Then::Dismiss(_) | Then::Close { .. } => self.wire.say(&turn.reply)?,
         }
         Ok(turn.then)
@@ -170,8 +213,11 @@ impl Connection<'_> {
     fn receive(&mut self, delivery: Delivery) -> Result<Turn, Ended> {
         // Before 354, so that a queue that cannot start is said instead.
         let setup = delivery.setup().unwrap_or(self.setup);
-        let started =
-            if delivery.is_blackholed() { Ok(None) } else { Program::start(setup, &self.session.exported()).map(Some) };
+        let started = if delivery.is_blackholed() {
+            Ok(None)
+        } else {
+            Program::start(setup, &self.session.exported(delivery.certified())).map(Some)
+        };
         let mut program = match started {
             Ok(program) => program,
             Err(error) => {
@@ -239,17 +285,16 @@ impl Connection<'_> {
             Ended::Bare(Stop::BareLf | Stop::EndOfMessage) => {
                 ("Bare LF received reason=barelf".to_string(), Some(reply::BARE_LF))
             }
-            Ended::Broken(Broken::Timeout) => {
-                ("timeout reached reading data from client".to_string(), Some(reply::TIMEOUT))
+            Ended::WithoutTls(unusable) => (unusable.to_string(), Some(reply::NO_TLS)),
+            // Nothing can be said: not in clear any more, and not in TLS yet.
+            Ended::Handshake(broken) => (format!("TLS handshake failed: {}", told(broken)), None),
+            Ended::Broken(broken @ Broken::Timeout) => (told(broken), Some(reply::TIMEOUT)),
+            Ended::Broken(broken @ Broken::Closed) => (format!("read error{after}: {}", told(broken)), None),
+            Ended::Broken(broken @ (Broken::Read(_) | Broken::Tls(_))) => {
+                (format!("read error{after}: {}", told(broken)), Some(reply::UNABLE_TO_READ))
             }
-            Ended::Broken(Broken::Closed) => (format!("read error{after}: client dropped connection"), None),
-            Ended::Broken(Broken::Read(error)) => {
-                (format!("read error{after}: {}", words(&(*error).into())), Some(reply::UNABLE_TO_READ))
-            }
-            Ended::Broken(Broken::Write(error)) => {
-                (format!("write error{after}: unable to write to client: {}", words(&(*error).into())), None)
-            }
-            Ended::Broken(Broken::TooLong) => ("command too long reason=maxcmdlen".to_string(), Some(reply::TOO_LONG)),
+            Ended::Broken(broken @ Broken::Write(_)) => (format!("write error{after}: {}", told(broken)), None),
+            Ended::Broken(broken @ Broken::TooLong) => (told(broken), Some(reply::TOO_LONG)),
             Ended::Broken(Broken::Terminated) => {
                 let turn = self.session.terminated();
                 self.log.lines(&turn.log);
@@ -263,6 +308,19 @@ impl Connection<'_> {
         if let Some(words) = words {
             self.wire.say_last(&words);
         }
+    }
+}
+
+/// What has broken a connection, in the words of the log.
+fn told(broken: &Broken) -> String {
+    match broken {
+        Broken::Timeout => "timeout reached reading data from client".to_string(),
+        Broken::Closed => "client dropped connection".to_string(),
+        Broken::Read(error) => words(&(*error).into()).into_owned(),
+        Broken::Write(error) => format!("unable to write to client: {}", words(&(*error).into())),
+        Broken::Terminated => "going down on SIGTERM".to_string(),
+        Broken::TooLong => "command too long reason=maxcmdlen".to_string(),
+        Broken::Tls(fault) => fault.to_string(),
     }
 }
 

@@ -4,6 +4,8 @@
 pub mod connection;
 pub mod wire;
 
+pub mod tls;
+
 pub mod session;
 
 pub mod auth;

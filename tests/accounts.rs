@@ -1,7 +1,9 @@
-//! Accounts in a database against the real thing: MariaDB with the tables of IndiMail and vpopmail, and lists in SQL (D81, D82).
+//! Accounts in a database against the real thing: MariaDB with the tables of IndiMail and vpopmail, and lists in SQL (D91, D92).
 #![allow(clippy::disallowed_methods, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 #![allow(missing_docs)]
 
+#[path = "accounts/cluster.rs"]
+mod cluster;
 #[path = "support/hanging.rs"]
 mod hanging;
 #[path = "support/home.rs"]

@@ -1,6 +1,7 @@
 //! The accounts of IndiMail and vpopmail, and lists of addresses in SQL: asked by checkaddress.
 
 pub mod assign;
+mod cluster;
 pub mod files;
 pub mod layout;
 pub mod mysql;

@@ -3,12 +3,12 @@
 use mysql_async::{Row as SqlRow, Value};
 
 use crate::account_table::assign::{Assign, Domain};
-use crate::account_table::files;
 use crate::account_table::layout::Tables;
 use crate::account_table::question::{Asked, Question, Status};
 use crate::account_table::statement::{About, Kind, Row, Statement, statement, status};
+use crate::account_table::{cluster, files};
 use crate::relay_table::mysql::{MySqlTable, Patience, octets, seconds};
-use crate::relay_table::sources::{Purpose, Server, Sources};
+use crate::relay_table::sources::{Server, Sources};
 use crate::relay_table::trouble::Trouble;
 
 /// Answers a question.
@@ -26,11 +26,6 @@ pub fn answer(question: &Question, sources: Sources<'_>, patience: Patience) -> 
 }
 
 fn account(about: About, address: &[u8], sources: Sources<'_>, patience: Patience) -> Result<Status, Trouble> {
-    if sources.is_of_cluster() {
-        let text =
-            "host.cntrl: the accounts of a cluster cannot be asked: which server has which domain is not looked up";
-        return Err(Trouble::Configuration(text.to_owned()));
-    }
     let tables = Tables::of(&sources)?;
     let at = memchr::memrchr(b'@', address);
     let parts = at.and_then(|at| Some((address.get(..at)?, address.get(at + 1..)?)));
@@ -51,7 +46,8 @@ fn account(about: About, address: &[u8], sources: Sources<'_>, patience: Patienc
     if directory.map_or(Ok(false), |directory| files::is_named(directory, user))? {
         return Ok(Status::Ok);
     }
-    let real = found.as_ref().map_or(domain, |Domain { name, .. }| name.as_slice());
+    let central = if found.is_none() { cluster::real_domain(domain, sources, patience)? } else { None };
+    let real = found.as_ref().map(|Domain { name, .. }| name).or(central.as_ref()).map_or(domain, Vec::as_slice);
     let asked = ask(about, &tables, Subject { user, domain: real }, sources, patience)?;
     match directory.filter(|_| asked == Status::Absent).map(files::catches_all).transpose()? {
         Some(true) => Ok(Status::Ok),
@@ -61,9 +57,9 @@ fn account(about: About, address: &[u8], sources: Sources<'_>, patience: Patienc
 
 /// A user of a domain.
 #[derive(Clone, Copy)]
-struct Subject<'a> {
-    user: &'a [u8],
-    domain: &'a [u8],
+pub(super) struct Subject<'a> {
+    pub user: &'a [u8],
+    pub domain: &'a [u8],
 }
 
 /// The domain has no accounts here. With vpopmail nobody checks its recipients; IndiMail asks for it as it is.
@@ -78,7 +74,10 @@ fn unknown_domain(
         (About::Recipient, true) => Ok(Status::Ok),
         (About::Sender, true) => Ok(Status::Absent),
         (_, false) if tables.layout.has_table_for_each_domain() => Ok(Status::Absent),
-        (_, false) => ask(about, tables, subject, sources, patience),
+        (_, false) => match cluster::real_domain(subject.domain, sources, patience)? {
+            Some(real) => ask(about, tables, Subject { domain: &real, ..subject }, sources, patience),
+            None => ask(about, tables, subject, sources, patience),
+        },
     }
 }
 
@@ -95,7 +94,9 @@ fn ask(
         return Ok(Status::Absent);
     }
     let Statement { text, values } = statement(about, tables, user, domain);
-    let server = sources.server(Purpose::Read)?;
+    let Some(server) = cluster::server(Subject { user, domain }, sources, patience)? else {
+        return Ok(Status::Absent);
+    };
     let rows = select(server, sources, patience, &text, values)?;
     let mut of_user = Vec::new();
     for row in &rows {
@@ -143,7 +144,7 @@ fn listed(list: &[u8], address: &[u8], sources: Sources<'_>, patience: Patience)
     Ok(if has { Status::Ok } else { Status::Absent })
 }
 
-fn select(
+pub(super) fn select(
     server: Server,
     sources: Sources<'_>,
     patience: Patience,

@@ -68,8 +68,8 @@ pub enum State {
     OnDemand,
     /// Known and not built yet: what it belongs to. `postern lint` warns when one is set.
     NotYet(&'static str),
-    /// Known and of no use here, for a reason. `postern lint` tells when one is set.
-    NotUsed(&'static str),
+    /// Known from the original and without effect here: why. `postern lint` warns when it is set.
+    NoEffect(&'static str),
 }
 
 impl Setting {
@@ -148,6 +148,14 @@ pub enum Key {
     RequireAuth,
     /// `FORCE_TLS`.
     ForceTls,
+    /// `TLS_PROVIDER`.
+    TlsProvider,
+    /// `TLS_PROVIDER_TRUST`.
+    TlsProviderTrust,
+    /// `STARTTLS`.
+    StartTls,
+    /// `SMTPS`.
+    Smtps,
     /// `RELAYCLIENT`.
     RelayClient,
     /// `RELAYCLASS`.
@@ -239,16 +247,16 @@ pub const SETTINGS: &[Setting] = &[
         doc: "The port, which chooses the commands of submission (587) and ODMR (366); also TCP6LOCALPORT." },
     Setting { file: "", variable: "TCP6LOCALPORT", role: Role::Value, form: Form::Number, default: "", state: State::NotYet("ETRN and ATRN"),
         doc: "The port, when TCPLOCALPORT is missing." },
-    Setting { file: "", variable: "TLS_PROVIDER", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("TLS"),
+    Setting { file: "", variable: "TLS_PROVIDER", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::TlsProvider),
         doc: "Describes a TLS terminator in front of smtpd." },
-    Setting { file: "", variable: "TLS_PROVIDER_TRUST", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("TLS"),
+    Setting { file: "", variable: "TLS_PROVIDER_TRUST", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::TlsProviderTrust),
         doc: "Count TLS_PROVIDER as TLS for FORCE_TLS and SECURE_AUTH." },
     // Where things are.
     Setting { file: "", variable: "SYSCONFDIR", role: Role::Value, form: Form::Path, default: "the directory above the control directory", state: State::Works(Key::SysConfDir),
         doc: "The working directory; the control directory is `control` in it unless CONTROLDIR is set." },
     Setting { file: "", variable: "CONTROLDIR", role: Role::Value, form: Form::Path, default: "/etc/indimail/control, then /var/qmail/control", state: State::Works(Key::ControlDir),
         doc: "The control directory; relative to the working directory." },
-    Setting { file: "", variable: "CERTDIR", role: Role::Value, form: Form::Path, default: "the control directory", state: State::NotYet("TLS"),
+    Setting { file: "", variable: "CERTDIR", role: Role::Value, form: Form::Path, default: "the control directory", state: State::OnDemand,
         doc: "The directory of certificates." },
     Setting { file: "", variable: "PLUGINDIR", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("plugins"),
         doc: "The directory of plugins." },
@@ -260,7 +268,7 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Load no plugins." },
     Setting { file: "libindimail", variable: "VIRTUAL_PKG_LIB", role: Role::Value, form: Form::Path, default: "", state: State::OnDemand,
         doc: "The virtual-domain library of IndiMail. It is not loaded; where it, host.mysql or vpopmail.mysql is set, there is a database with accounts." },
-    Setting { file: "libmysql", variable: "MYSQL_LIB", role: Role::Value, form: Form::Path, default: "", state: State::NotUsed("checkaddress asks lists in a database itself"),
+    Setting { file: "libmysql", variable: "MYSQL_LIB", role: Role::Value, form: Form::Path, default: "", state: State::NoEffect("checkaddress asks lists in a database itself"),
         doc: "The SQL client library of the original." },
     Setting { file: "", variable: "MYSQL_TIMEOUT", role: Role::Value, form: Form::Text, default: "RELAY_DB_TIMEOUT", state: State::OnDemand,
         doc: "How long a database may take for a question about a list, in seconds; then it is 451." },
@@ -268,17 +276,17 @@ pub const SETTINGS: &[Setting] = &[
         doc: "The directory of users/cdb, which knows the real names of alias domains; empty: there is none." },
     Setting { file: "", variable: "TMPDIR", role: Role::Value, form: Form::Path, default: "/tmp", state: State::NotYet("LOGFILTER"),
         doc: "The directory of LOGFILTER's temporary file." },
-    Setting { file: "", variable: "INFIFO", role: Role::Value, form: Form::Text, default: "", state: State::NotUsed("checkaddress asks the database itself"),
+    Setting { file: "", variable: "INFIFO", role: Role::Value, form: Form::Text, default: "", state: State::NoEffect("checkaddress asks the database itself"),
         doc: "The fifo of IndiMail's lookup daemon." },
-    Setting { file: "", variable: "INFIFODIR", role: Role::Value, form: Form::Path, default: "", state: State::NotUsed("checkaddress asks the database itself"),
+    Setting { file: "", variable: "INFIFODIR", role: Role::Value, form: Form::Path, default: "", state: State::NoEffect("checkaddress asks the database itself"),
         doc: "The directory of that fifo." },
-    Setting { file: "", variable: "FIFOTMPDIR", role: Role::Value, form: Form::Path, default: "", state: State::NotUsed("checkaddress asks the database itself"),
+    Setting { file: "", variable: "FIFOTMPDIR", role: Role::Value, form: Form::Path, default: "", state: State::NoEffect("checkaddress asks the database itself"),
         doc: "The directory of reply fifos." },
-    Setting { file: "", variable: "TCPCLIENT", role: Role::Value, form: Form::Switch, default: "", state: State::NotUsed("checkaddress asks the database itself"),
+    Setting { file: "", variable: "TCPCLIENT", role: Role::Value, form: Form::Switch, default: "", state: State::NoEffect("checkaddress asks the database itself"),
         doc: "Ask the lookup daemon on descriptors 6 and 7." },
-    Setting { file: "timeoutread", variable: "", role: Role::Value, form: Form::Number, default: "4", state: State::NotUsed("checkaddress asks the database itself, for RELAY_DB_TIMEOUT at most"),
+    Setting { file: "timeoutread", variable: "", role: Role::Value, form: Form::Number, default: "4", state: State::NoEffect("checkaddress asks the database itself, for RELAY_DB_TIMEOUT at most"),
         doc: "Read timeout of account queries, in seconds." },
-    Setting { file: "timeoutwrite", variable: "", role: Role::Value, form: Form::Number, default: "4", state: State::NotUsed("checkaddress asks the database itself, for RELAY_DB_TIMEOUT at most"),
+    Setting { file: "timeoutwrite", variable: "", role: Role::Value, form: Form::Number, default: "4", state: State::NoEffect("checkaddress asks the database itself, for RELAY_DB_TIMEOUT at most"),
         doc: "Write timeout of account queries, in seconds." },
     Setting { file: "", variable: "INCLUDE_TRASH", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("ETRN and ATRN"),
         doc: "Count messages in trash for ETRN." },
@@ -422,26 +430,28 @@ pub const SETTINGS: &[Setting] = &[
         doc: "The scope in XOAUTH2's error." },
     Setting { file: "", variable: "STRIP_DOMAIN", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("ETRN and ATRN"),
         doc: "How ATRN uses the authenticated name." },
-    Setting { file: "", variable: "STARTTLS", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("TLS"),
+    Setting { file: "", variable: "STARTTLS", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::StartTls),
         doc: "Offer STARTTLS." },
-    Setting { file: "", variable: "SMTPS", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("TLS"),
+    Setting { file: "", variable: "SMTPS", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::Smtps),
         doc: "TLS from the first octet." },
-    Setting { file: "servercert.pem", variable: "SERVERCERT", role: Role::FileName, form: Form::Path, default: "", state: State::NotYet("TLS"),
+    Setting { file: "servercert.pem", variable: "SERVERCERT", role: Role::FileName, form: Form::Path, default: "", state: State::OnDemand,
         doc: "The server's certificate and key, in CERTDIR." },
-    Setting { file: "clientca.pem", variable: "CLIENTCA", role: Role::FileName, form: Form::Path, default: "", state: State::NotYet("TLS"),
+    Setting { file: "clientca.pem", variable: "CLIENTCA", role: Role::FileName, form: Form::Path, default: "", state: State::OnDemand,
         doc: "Authorities that client certificates may come from, in CERTDIR." },
-    Setting { file: "clientcrl.pem", variable: "CLIENTCRL", role: Role::FileName, form: Form::Path, default: "", state: State::NotYet("TLS"),
+    Setting { file: "clientcrl.pem", variable: "CLIENTCRL", role: Role::FileName, form: Form::Path, default: "", state: State::OnDemand,
         doc: "Revoked client certificates, in CERTDIR." },
-    Setting { file: "tlsclients", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("TLS"),
+    Setting { file: "tlsclients", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Addresses in client certificates that may relay." },
-    Setting { file: "tlsservermethod", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::NotYet("TLS"),
+    Setting { file: "tlsservermethod", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
         doc: "TLS versions." },
-    Setting { file: "servercipherlist", variable: "TLS_CIPHER_LIST", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("TLS"),
+    Setting { file: "servercipherlist", variable: "TLS_CIPHER_LIST", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Ciphers up to TLS 1.2." },
-    Setting { file: "serverciphersuite", variable: "TLS_CIPHER_SUITE", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("TLS"),
+    Setting { file: "serverciphersuite", variable: "TLS_CIPHER_SUITE", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Ciphers of TLS 1.3." },
-    Setting { file: "", variable: "CLIENT_RENEGOTIATION", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("TLS"),
+    Setting { file: "", variable: "CLIENT_RENEGOTIATION", role: Role::Value, form: Form::Switch, default: "", state: State::NoEffect("TLS is never renegotiated"),
         doc: "Let the client renegotiate." },
+    Setting { file: "", variable: "SSL_BITS", role: Role::Value, form: Form::Number, default: "", state: State::NoEffect("no parameters for RSA or DH are needed: keys are exchanged on elliptic curves"),
+        doc: "The length of parameters for RSA and DH." },
     // Who may relay.
     Setting { file: "rcpthosts", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Domains that mail is accepted for; `.domain` covers its subdomains. Without the file every recipient that needs it gets 451." },
@@ -484,7 +494,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting { file: "vpopmail.mysql", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "The same as vpopmail has it, read when there is no host.mysql: a line `server|port-or-socket|user|password|database` for reading, a second one for writing." },
     Setting { file: "mcdinfo", variable: "MCDFILE", role: Role::FileName, form: Form::Text, default: "", state: State::OnDemand,
-        doc: "The databases of a cluster, which `clearopensmtp -C` cleans." },
+        doc: "The databases of a cluster, by domain: checkaddress asks them, and `clearopensmtp -C` cleans them." },
     Setting { file: "", variable: "MYSQL_USER", role: Role::Value, form: Form::Text, default: "indimail", state: State::OnDemand,
         doc: "The database's user, where host.mysql names none." },
     Setting { file: "", variable: "MYSQL_PASSWD", role: Role::Value, form: Form::Text, default: "", state: State::OnDemand,
@@ -636,7 +646,19 @@ pub const SETTINGS: &[Setting] = &[
     Setting { file: "", variable: "DOMAIN_LIMITS", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
         doc: "With CHECKSENDER and a database: disable_smtp in the limits of a domain (vlimits, with vpopmail limits) forbids its users to send." },
     Setting { file: "host.cntrl", variable: "CNTRL_HOST", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
-        doc: "The central database of a cluster of IndiMail. Its accounts cannot be asked for: who needs them gets 451." },
+        doc: "The central database of a cluster of IndiMail, in the form of host.mysql: which domain is another name of which, and, for a domain that mcdinfo has on several hosts, which has a user." },
+    Setting { file: "", variable: "CNTRL_USER", role: Role::Value, form: Form::Text, default: "MYSQL_USER", state: State::OnDemand,
+        doc: "The central database's user, where host.cntrl names none." },
+    Setting { file: "", variable: "CNTRL_PASSWD", role: Role::Value, form: Form::Text, default: "MYSQL_PASSWD", state: State::OnDemand,
+        doc: "That user's password, where host.cntrl has none." },
+    Setting { file: "", variable: "CNTRL_SOCKET", role: Role::Value, form: Form::Path, default: "MYSQL_SOCKET", state: State::OnDemand,
+        doc: "The socket of the central server, where host.cntrl names neither socket nor port." },
+    Setting { file: "", variable: "CNTRL_VPORT", role: Role::Value, form: Form::Text, default: "MYSQL_VPORT", state: State::OnDemand,
+        doc: "The port, where host.cntrl names neither." },
+    Setting { file: "", variable: "CNTRL_DATABASE", role: Role::Value, form: Form::Text, default: "indimail", state: State::OnDemand,
+        doc: "The central database." },
+    Setting { file: "", variable: "CNTRL_TABLE", role: Role::Value, form: Form::Text, default: "hostcntrl", state: State::OnDemand,
+        doc: "Its table of users and their hosts." },
     Setting { file: "badrcptto", variable: "BADRCPTTO", role: Role::FileName, form: Form::Addresses, default: "", state: State::OnDemand,
         doc: "Recipients that are refused: `user@domain`, `@domain`, wildcards, `!` excepts; with QREGEX regular expressions." },
     Setting { file: "badrcptto.cdb", variable: "", role: Role::Value, form: Form::Cdb, default: "", state: State::OnDemand,
@@ -777,7 +799,7 @@ const fn entry(setting: &Setting, column: Column) -> Option<(Key, &'static str)>
     };
     match setting.state {
         State::Works(key) if !name.is_empty() => Some((key, name)),
-        State::Works(_) | State::OnDemand | State::NotYet(_) | State::NotUsed(_) => None,
+        State::Works(_) | State::OnDemand | State::NotYet(_) | State::NoEffect(_) => None,
     }
 }
 
@@ -841,7 +863,7 @@ const fn listing() -> [u8; listing_octets()] {
             at += 1;
             names = others;
         }
-        text[at] = if matches!(setting.state, State::NotYet(_) | State::NotUsed(_)) { b'-' } else { b'+' };
+        text[at] = if matches!(setting.state, State::NotYet(_) | State::NoEffect(_)) { b'-' } else { b'+' };
         text[at + 1] = b'\n';
         at += 2;
         rows = rest;
@@ -871,7 +893,7 @@ mod tests {
     fn the_listing_has_every_row() {
         let mut expected = String::new();
         for setting in SETTINGS {
-            let sign = if matches!(setting.state, State::NotYet(_) | State::NotUsed(_)) { "-" } else { "+" };
+            let sign = if matches!(setting.state, State::NotYet(_) | State::NoEffect(_)) { "-" } else { "+" };
             expected += &format!("{} {} {sign}\n", setting.file, setting.variable);
         }
         assert_eq!(str::from_utf8(&LISTING).unwrap(), expected);

@@ -12,6 +12,7 @@ mod relay;
 mod relay_table;
 mod rules;
 mod senders;
+mod tls;
 mod told;
 
 use std::fs::{self, Metadata};
@@ -77,12 +78,12 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
         if !setting.file.is_empty() {
             let path = relay::file_of(setting, directory, environment);
             findings.extend(lint_file(setting, &path, &circumstances, examination.dns.as_mut()));
-            findings.extend(lint_other_forms(setting, directory));
             findings.extend(relay::lint_renamed(setting, directory, environment));
         }
     }
     findings.extend(relay::lint_confirmation(directory, environment));
     findings.extend(list::lint_switched_off(directory, environment));
+    findings.extend(tls::lint_tls(directory, environment));
     findings.extend(relay_table::lint_relay_table(directory, environment));
     findings.extend(mailboxes::lint_mailboxes(directory, environment));
     findings.extend(accounts::lint_accounts(directory, environment));
@@ -183,20 +184,6 @@ fn of_names<'t>(path: &Path, lines: impl Iterator<Item = Named<'t>>, dns: Option
     dns.map(|dns| names::lint_names(path, lines, dns)).unwrap_or_default()
 }
 
-/// A list may also stand in NAME.cdb or NAME.sql; a form that is not read must not go unnoticed.
-fn lint_other_forms(setting: &Setting, directory: &Path) -> Vec<Finding> {
-    if setting.form != Form::Addresses {
-        return Vec::new();
-    }
-    let unread = |form: &str| !SETTINGS.iter().any(|row| row.file == form && not_yet(row).is_none());
-    ["cdb", "sql"]
-        .map(|form| format!("{}.{form}", setting.file))
-        .into_iter()
-        .filter(|form| unread(form) && directory.join(form).exists())
-        .map(|form| Finding::warning(directory.join(form), "is there and is not read yet; do not rely on it"))
-        .collect()
-}
-
 fn unreadable(path: &Path, error: &io::Error) -> Finding {
     Finding::error(path, format!("cannot be read ({error}): smtpd answers 451 when it needs it"))
 }
@@ -204,7 +191,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Finding {
 fn not_yet(setting: &Setting) -> Option<String> {
     match setting.state {
         State::NotYet(what) => Some(format!("is set and does nothing: it comes with {what}; do not rely on it")),
-        State::NotUsed(why) => Some(format!("is set and does nothing: {why}")),
+        State::NoEffect(why) => Some(format!("is set and has no effect here: {why}")),
         State::Works(_) | State::OnDemand => None,
     }
 }

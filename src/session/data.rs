@@ -50,6 +50,12 @@ impl Delivery {
         Ok(Self { envelope: Envelope::new(sender, addresses)?, reasons, parameters, is_blackholed, setup })
     }
 
+    /// The mail address whose certificate has let a recipient in.
+    #[must_use]
+    pub fn certified(&self) -> Option<&[u8]> {
+        self.reasons.iter().find_map(Reason::certified)
+    }
+
     fn recipients(&self) -> impl Iterator<Item = (&[u8], &Reason)> {
         self.envelope.recipients().iter().map(Vec::as_slice).zip(&self.reasons)
     }
@@ -124,7 +130,14 @@ impl Session<'_> {
         let protocol = self.protocol(delivery.parameters);
         let client = &self.setup.client;
         let info = self.auth.mechanism.and(self.credentials.user.as_ref()).or(client.info.as_ref());
-        let told = Told { client, info: info.map(Vec::as_slice), helo: self.helo_name(), protocol };
+        let told = Told {
+            client,
+            info: info.map(Vec::as_slice),
+            helo: self.helo_name(),
+            protocol,
+            encryption: self.encryption,
+            certified: delivery.certified(),
+        };
         trace_header(&self.setup.control, &told, date)
     }
 
@@ -185,7 +198,7 @@ impl Session<'_> {
             (_, _) if reason.is_local() => b"local-rcpt".to_vec(),
             (_, _) => b"auth-ip/pop".to_vec(),
         };
-        let size = format!("> Size: {octets} TLS=No");
+        let size = format!("> Size: {octets} TLS={}", self.tls_word());
         let parts: [&[u8]; 9] =
             [b"HELO <", &helo, b"> MAIL from <", &sender, b"> RCPT <", &address, b"> AUTH <", &right, size.as_bytes()];
         parts.concat()

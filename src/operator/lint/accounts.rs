@@ -54,10 +54,8 @@ fn lint_sources(sources: &Sources<'_>) -> Vec<Finding> {
     let mut findings = lint_database(sources);
     findings.extend(timeout(sources.environment).err().map(|trouble| of_trouble("RELAY_DB_TIMEOUT", &trouble)));
     findings.extend(Tables::of(sources).err().map(|trouble| of_trouble("accounts", &trouble)));
-    if sources.is_of_cluster() {
-        let text = "the accounts of a cluster cannot be asked for: whoever needs them gets 451";
-        findings.push(Finding::error("host.cntrl", text));
-    }
+    findings.extend(sources.central().err().map(|trouble| of_trouble("host.cntrl", &trouble)));
+    findings.extend(sources.members(b"").err().map(|trouble| of_trouble("mcdinfo", &trouble)));
     let assign = Assign::find(sources.environment, &sources.places.working);
     if let Some(error) = assign.and_then(|assign| assign.domain(b"x").err()) {
         let advice = "set ASSIGNDIR, to nothing where no domain has two names";

@@ -16,7 +16,7 @@ use crate::relay_table::timeout::timeout;
 use crate::relay_table::trouble::Trouble;
 
 /// Files that may have a password in them.
-const SECRETS: [&str; 4] = ["host.mysql", "host.master", "vpopmail.mysql", "mcdinfo"];
+const SECRETS: [&str; 5] = ["host.mysql", "host.master", "host.cntrl", "vpopmail.mysql", "mcdinfo"];
 /// What follows a setting that is none.
 const DEFERS: &str = "whoever needs the table gets 451 until this is mended";
 

@@ -2,9 +2,10 @@
 
 use postern::auth::checker::Checked;
 use postern::auth::users::Decoy;
-use postern::auth::{Chance, Claim, Convention, PASSWORD_OCTETS_MAX, USER_OCTETS_MAX, Verifier};
+use postern::auth::{Chance, Channel, Claim, Convention, PASSWORD_OCTETS_MAX, USER_OCTETS_MAX, Verifier};
 use postern::control::checker::Checker;
 use postern::control::{Control, Setup};
+use postern::message::received::Encryption;
 use postern::policy::verdict::Answer;
 use postern::session::{Session, Then, Turn};
 
@@ -21,7 +22,7 @@ pub fn auth(input: &[u8]) {
         if switches & 1 > 0 { &[b"/bin/auth-cdb", b"/bin/checker"] } else { &[b"/bin/checker", b"/bin/false"] };
     let program = program.iter().map(|word| word.to_vec()).collect();
     let mut setup = Setup { checker: Some(Checker { host: b"mx.test".to_vec(), program }), ..Setup::default() };
-    setup.control = Control { greeting: vec![b"mx.test".to_vec()], ..Control::default() };
+    setup.control = Control { greeting: vec![b"mx.test".to_vec()], starttls: true, ..Control::default() };
     let convention = if switches & 2 > 0 { Convention::Vpopmail } else { Convention::IndiMail };
     let mut answers = Input(input.counted());
     let mut session = Session::new(&setup);
@@ -46,6 +47,15 @@ pub fn auth(input: &[u8]) {
                     turn
                 }
                 Then::Listen => break,
+                Then::Encrypt => {
+                    session.start_over();
+                    let encryption = Encryption { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", bits: 128 };
+                    let channel = Channel { exporter: Some([7; 32]), server_end_point: None };
+                    session.encrypted(encryption, channel, None);
+                    // Whoever was in has to prove it again.
+                    (is_granted, may_prove) = (false, false);
+                    break;
+                }
                 Then::Receive(delivery) => {
                     let is_local = |recipient: &Vec<u8>| !recipient.contains(&b'@');
                     let recipients = delivery.envelope.recipients();
@@ -58,7 +68,10 @@ pub fn auth(input: &[u8]) {
         if turn.reply.code() == 235 {
             assert!(is_granted || may_prove, "nobody has said yes");
         }
-        assert_eq!(session.exported().is_empty(), !session.exported().iter().any(|(name, _)| *name == b"AUTHINFO"));
+        assert_eq!(
+            session.exported(None).is_empty(),
+            !session.exported(None).iter().any(|(name, _)| *name == b"AUTHINFO")
+        );
     }
 }
 
