@@ -83,3 +83,18 @@ fn without_mcdinfo_the_local_database_has_all() {
     site.home.write("host.cntrl", "localhost:nobody:Sup3rSecret:/nonexistent/socket\n");
     assert_eq!((site.rcpt("bob@a.ex").as_str(), site.rcpt("bob@unknown.ex").as_str()), ("ok", LATER));
 }
+
+#[test]
+fn the_central_database_by_variables() {
+    let (site, central) = site(MariaDb::shared());
+    site.home.write("host.cntrl", "127.0.0.1\n");
+    central.sql("rename table hostcntrl to whereabouts");
+    let by_port = site.with("CNTRL_USER", &central.user).with("CNTRL_PASSWD", &central.password);
+    let by_port = by_port.with("CNTRL_TABLE", "whereabouts").with("CNTRL_VPORT", &MariaDb::shared().port().to_string());
+    assert_eq!((by_port.rcpt("zoe@a.ex").as_str(), by_port.rcpt("new@a.ex").as_str()), ("ok", "absent"));
+    let by_socket = by_port.with("CNTRL_VPORT", "1");
+    assert_eq!(by_socket.rcpt("zoe@a.ex"), LATER);
+    let by_socket = by_socket.with("CNTRL_SOCKET", &MariaDb::shared().socket().display().to_string());
+    assert_eq!(by_socket.rcpt("zoe@a.ex"), "ok");
+    assert_eq!(by_socket.with("CNTRL_TABLE", "a`b").rcpt("zoe@a.ex"), LATER);
+}
