@@ -1,4 +1,4 @@
-//! Accounts in a database against the real thing: MariaDB with the tables of IndiMail and vpopmail, and lists in SQL (D92, D93).
+//! Accounts in a database against the real thing: MariaDB with the tables of IndiMail and vpopmail, and lists in SQL (D94, D95).
 #![allow(clippy::disallowed_methods, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 #![allow(missing_docs)]
 
