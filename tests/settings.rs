@@ -68,6 +68,26 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
         ],
     ),
     ("src/account_table/assign.rs", &["ASSIGNDIR"]),
+    (
+        "tests/accounts/",
+        &[
+            "MYSQL_TIMEOUT",
+            "NO_SMTP_BITS",
+            "ACCOUNT_LAYOUT",
+            "ACCOUNT_VALIAS",
+            "ACCOUNT_FILES",
+            "MYSQL_TABLE",
+            "MYSQL_INACTIVE_TABLE",
+            "DOMAIN_LIMITS",
+            "host.cntrl",
+            "CNTRL_USER",
+            "CNTRL_PASSWD",
+            "CNTRL_SOCKET",
+            "CNTRL_VPORT",
+            "CNTRL_DATABASE",
+            "CNTRL_TABLE",
+        ],
+    ),
     ("tests/client_lists.rs", &["relayclients.cdb", "relaymx.cdb"]),
     ("tests/lint.rs", &["RELAYMX_ANYONE"]),
     ("tests/manual.rs", &["DNSCACHEIP"]),
@@ -246,7 +266,7 @@ fn prepare(need: &str, command: &mut Command, home: &Home) {
     let (kind, rest) = need.split_once(' ').unwrap();
     let pair = |mark| rest.split_once(mark).unwrap_or_else(|| panic!("{need}"));
     match kind {
-        "env" => drop(command.env(pair("=").0, pair("=").1)),
+        "env" => drop(command.env(pair("=").0, filled(pair("=").1, home))),
         "unset" => drop(command.env_remove(rest)),
         "control" => home.write(pair(" = ").0, pair(" = ").1.to_owned() + "\n"),
         "argument" => drop(command.arg(filled(rest, home))),
