@@ -206,6 +206,9 @@ impl Key {
                 | Key::AuthAll
                 | Key::CugMail
                 | Key::BounceMail
+                | Key::CheckSender
+                | Key::CheckRecipient
+                | Key::MaxRcptErrCount
                 | Key::QRegex
                 | Key::AllowBareLf
                 | Key::ForbidBareCr
