@@ -209,9 +209,6 @@ impl Key {
                 | Key::CheckRecipient
                 | Key::MaxRcptErrCount
                 | Key::BounceMail
-                | Key::CheckSender
-                | Key::CheckRecipient
-                | Key::MaxRcptErrCount
                 | Key::QRegex
                 | Key::AllowBareLf
                 | Key::ForbidBareCr
