@@ -15,6 +15,8 @@ mod hostile;
 mod secure;
 #[path = "tls/settings.rs"]
 mod settings;
+#[path = "tls/submission.rs"]
+mod submission;
 mod support;
 #[path = "tls/tickets.rs"]
 mod tickets;

@@ -13,6 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::unistd::{AccessFlags, access};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::NoServerSessionStorage;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
@@ -79,7 +80,7 @@ impl Files {
 /// Whether there is a certificate of this host, so that TLS can be offered: the one question that sessions without TLS pay for.
 #[must_use]
 pub fn has_certificate(setup: &Setup) -> bool {
-    certificate(setup).exists()
+    access(&certificate(setup), AccessFlags::F_OK).is_ok()
 }
 
 fn certificate(setup: &Setup) -> PathBuf {
