@@ -11,6 +11,8 @@ mod clients;
 mod home;
 #[path = "tls/hostile.rs"]
 mod hostile;
+#[path = "tls/lint.rs"]
+mod lint;
 #[path = "support/secure.rs"]
 mod secure;
 #[path = "tls/settings.rs"]
