@@ -97,8 +97,8 @@ def handshakes(home):
         medians = [[statistics.median(one[column] for one in kept) for kept in (full, resumed, theirs)] for column in (0, 1)]
         (full_us, _, theirs_us), (full_cpu, resumed_cpu, theirs_cpu) = medians
         yield at_most_ratio(f"start and handshake, {kind} +", "us", full_us, theirs_us, 1.0)
-        yield at_most_ratio(f"the same, CPU of the server, {kind} +", "us", full_cpu, theirs_cpu, 1.0)
-        yield Row(f"CPU of a resumed session, {kind}, to a full one", "us", resumed_cpu, full_cpu)
+        yield at_most_ratio(f"the same, CPU, {kind} +", "us", full_cpu, theirs_cpu, 1.0)
+        yield Row(f"CPU, resumed session, {kind}, to full", "us", resumed_cpu, full_cpu)
         yield handshake_instructions(context, home, kind)
 
 
@@ -116,7 +116,11 @@ def handshake_instructions(context, home, kind):
     plain = instructions(OURS, home, lambda session: None)
     full, known = count()
     resumed, _ = count(known)
-    return at_most_ratio(f"a resumed handshake, {kind}, to a full one", "instr.", resumed - plain, full - plain, 0.6)
+    name = f"a resumed handshake, {kind}, to full"
+    if kind == "RSA-2048":
+        return at_most_ratio(name, "instr.", resumed - plain, full - plain, 0.6)
+    # What is left out, a signature, costs less here than the exchange of keys, which is done again.
+    return Row(name, "instr.", resumed - plain, full - plain)
 
 
 def records(home):
