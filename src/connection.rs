@@ -13,6 +13,8 @@ use crate::message::unstuff::{Bare, Stop};
 use crate::message::{Content, Limits};
 use crate::queue::program::Program;
 use crate::queue::status::QueueStatus;
+use crate::screen::Screening;
+use crate::screen::rules::Rules;
 use crate::session::{Attempt, Delivery, Outcome, Session, Then, Turn};
 use crate::smtp::reply;
 use crate::tls::{Server, Unusable};
@@ -213,6 +215,10 @@ impl Connection<'_> {
     fn receive(&mut self, delivery: Delivery) -> Result<Turn, Ended> {
         // Before 354, so that a queue that cannot start is said instead.
         let setup = delivery.setup().unwrap_or(self.setup);
+        let mut screening = match Rules::load(setup) {
+            Ok(rules) => rules.map(Screening::new),
+            Err(failed) => return Ok(self.session.unscreened(failed)),
+        };
         let started = if delivery.is_blackholed() {
             Ok(None)
         } else {
@@ -236,11 +242,17 @@ impl Connection<'_> {
             hops_max: control.hops_max,
             bare: Bare { lf: control.allow_bare_lf, cr: !control.forbid_bare_cr },
         });
-        match self.stream(&mut content, program.as_mut())? {
+        match self.stream(&mut content, screening.as_mut(), program.as_mut())? {
             Stop::EndOfMessage => {}
             stop @ (Stop::BareLf | Stop::BareCr) => return Err(Ended::Bare(stop)),
         }
+        let banned = screening.as_ref().and_then(Screening::found).cloned();
         let outcome = match (content.flaw(), program) {
+            (_, program) if let Some(banned) = banned => {
+                drop(program);
+                let pid = banned.blackholed.then(|| nix::unistd::getpid().as_raw());
+                Outcome::Banned { evidence: banned.evidence, description: banned.description, pid }
+            }
             (Some(flaw), program) => {
                 drop(program); // and with it the message
                 Outcome::Flawed(flaw)
@@ -261,17 +273,32 @@ impl Connection<'_> {
     }
 
     /// Streams the content to the queue program, if there is one. It is told to discard if this fails: it is dropped.
-    fn stream(&mut self, content: &mut Content, mut program: Option<&mut Program>) -> Result<Stop, Broken> {
+    fn stream(
+        &mut self,
+        content: &mut Content,
+        mut screening: Option<&mut Screening>,
+        mut program: Option<&mut Program>,
+    ) -> Result<Stop, Broken> {
         let mut pace = self.wire.pace();
         loop {
             let window = self.wire.window();
             let settled = content.take(window);
-            if let Some(program) = &mut program {
-                program.write(window.get(settled.text).unwrap_or_default());
+            let text = window.get(settled.text).unwrap_or_default();
+            let is_banned = screening.as_mut().is_some_and(|screening| {
+                screening.take(text);
+                screening.found().is_some()
+            });
+            if let Some(program) = program.as_mut().filter(|_| !is_banned && content.flaw().is_none()) {
+                program.write(text);
             }
             self.wire.use_up(settled.used);
             match settled.stop {
-                Some(stop) => return Ok(stop),
+                Some(stop) => {
+                    if let Some(screening) = &mut screening {
+                        screening.end();
+                    }
+                    return Ok(stop);
+                }
                 None => self.wire.read_content(&mut pace)?,
             }
         }

@@ -26,6 +26,7 @@ pub mod dns;
 pub mod cdb;
 
 pub mod message;
+pub mod screen;
 
 pub mod queue;
 

@@ -11,6 +11,7 @@ pub mod compile;
 mod compiled;
 mod env_rules;
 pub mod ere;
+pub mod ere_literal;
 mod ere_set;
 mod file_names;
 pub mod host_access;

@@ -243,6 +243,11 @@ pub const PROBE: Reply = Reply::new(550, "we don't relay (#5.7.1)");
 pub fn no_mailbox(sender: &[u8], recipient: &[u8], state: &str) -> Reply {
     denied(550, &[b"sorry, ", sender, b" mailbox <", recipient, b"> ", state.as_bytes()].concat())
 }
+/// Content that a line of signatures or bodycheck is about (552).
+pub fn banned(description: &[u8]) -> Reply {
+    let told = [b"Further Information: ".as_slice(), description].concat();
+    Reply::with(552, &[b"we don't accept email with the below content (#5.3.4)".as_slice(), &told])
+}
 /// The message is larger than databytes.
 pub const TOO_BIG: Reply = Reply::new(552, "sorry, that message size exceeds my databytes limit (#5.3.4)");
 /// No end of the command line within the limit.

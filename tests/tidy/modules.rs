@@ -42,11 +42,15 @@ const MODULES: &[(&str, &[&str])] = &[
             "account_table",
         ],
     ),
+    ("screen", &["errno", "control", "policy", "lookup"]),
     ("log", &["smtp", "control"]),
     ("wire", &["smtp", "control", "message", "tls"]),
     (
         "connection",
-        &["errno", "smtp", "client", "control", "message", "queue", "auth", "session", "lookup", "log", "wire", "tls"],
+        &[
+            "errno", "smtp", "client", "control", "message", "queue", "auth", "session", "lookup", "screen", "log",
+            "wire", "tls",
+        ],
     ),
     (
         "operator",
@@ -64,6 +68,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "dns",
             "relay_table",
             "lookup",
+            "screen",
         ],
     ),
     (
@@ -135,6 +140,7 @@ const WORLDLY: &[(&str, &str)] = &[
     ("src/relay_table/", "reads and writes the relay table, asks databases, makes tcp.smtp.cdb"),
     ("src/account_table/", "reads users/cdb and the directories of domains"),
     ("src/lookup/", "reads lists, asks for the addresses of this host, runs the programs of recipients"),
+    ("src/screen/rules.rs", "reads lists"),
     ("src/helper.rs", "runs programs and waits for their answers"),
     ("src/auth/checker.rs", "asks checkers of passwords"),
     ("src/tls/", "reads certificates, looks at the clock for tickets, writes their keys"),
