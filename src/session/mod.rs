@@ -5,6 +5,7 @@ mod data;
 mod greet;
 mod helo;
 mod mail;
+mod notice;
 mod rcpt;
 mod starttls;
 
@@ -23,6 +24,7 @@ use crate::smtp::reply::{self, Reply};
 
 pub use crate::session::auth::{Attempt, Opening};
 pub use crate::session::data::{Delivery, Outcome};
+pub use crate::session::notice::Notice;
 
 /// Gated commands that are answered before the connection is closed (D15).
 const GATED_COMMANDS_MAX: u32 = 20;
