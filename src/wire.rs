@@ -1,7 +1,8 @@
 //! Octets in and out: line limit, timeout, one flush before waiting.
 
 use std::io::{Stdin, Stdout, stdin, stdout};
-use std::os::fd::{AsFd, AsRawFd};
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -70,6 +71,8 @@ pub struct Wire {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// What is being read may be a password.
+    may_be_secret: bool,
     pending: Vec<u8>,
 }
 
@@ -106,6 +109,7 @@ impl Wire {
             buffer: vec![0; BUFFER_OCTETS_FIRST],
             start: Content::HEADROOM,
             end: Content::HEADROOM,
+            may_be_secret: false,
             pending: Vec::new(),
         })
     }
@@ -191,6 +195,7 @@ impl Wire {
                 return Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)));
             }
             searched = octets;
+            self.may_be_secret = awaited == Awaited::Response || begins_with_auth(unread);
             let until = until();
             self.read_within(until.saturating_duration_since(Instant::now()))?;
         }
@@ -288,6 +293,12 @@ impl Wire {
         let _ = self.say(reply).and_then(|()| self.flush());
     }
 
+    /// There is something to read here once SIGTERM has come; for who waits for something else meanwhile.
+    #[must_use]
+    pub fn signals(&self) -> BorrowedFd<'_> {
+        self.signals.as_fd()
+    }
+
     /// Waits, whatever the client does.
     ///
     /// # Errors
@@ -336,7 +347,14 @@ impl Wire {
         }
         // Without room for more a line of the longest permitted length would never fit; that length bounds the growth.
         if (was_full && self.buffer.len() < BUFFER_OCTETS_MAX) || self.end == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
+            let octets = self.buffer.len() * 2;
+            if self.may_be_secret {
+                let mut larger = vec![0; octets];
+                larger.iter_mut().zip(&self.buffer).for_each(|(octet, old)| *octet = *old);
+                mem::replace(&mut self.buffer, larger).zeroize();
+            } else {
+                self.buffer.resize(octets, 0);
+            }
         }
     }
 

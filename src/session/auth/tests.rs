@@ -3,6 +3,7 @@
 use super::*;
 use crate::auth::Channel;
 use crate::control::Setup;
+use crate::control::checker::Checker;
 use crate::message::date::rfc5322;
 use crate::policy::verdict::Answer;
 
@@ -10,8 +11,8 @@ use crate::policy::verdict::Answer;
 fn setup(variables: &[&str]) -> Setup {
     let pairs = variables.iter().map(|name| (name.as_bytes().to_vec(), Vec::new()));
     let mut setup = Setup { environment: pairs.collect(), ..Setup::default() };
-    let program = [b"/usr/bin/auth-cdb".to_vec(), b"/bin/checker".to_vec()].into();
-    setup.checker = Some(Checker { host: b"mx.test".to_vec(), program });
+    let program = [b"/usr/bin/auth-cdb".to_vec(), b"/bin/checker".to_vec()].into_iter();
+    setup.checker = Checker::of_arguments(b"mx.test", program, &setup.environment).unwrap();
     setup.control.greeting = vec![b"mx.test".to_vec()];
     setup.control.force_tls = variables.contains(&"FORCE_TLS");
     setup
@@ -58,6 +59,13 @@ fn tls_decides_what_is_offered() {
         assert_eq!(offered(&mut Session::new(&setup)), *clear, "{variables:?}");
         assert_eq!(offered(&mut Session::new(&setup).encrypted(channel())), *encrypted, "{variables:?}");
     }
+    // With the old ones.
+    let legacy = setup(&["AUTH_LEGACY"]);
+    let cram = "CRAM-MD5 CRAM-SHA1 CRAM-SHA224 CRAM-SHA256 CRAM-SHA384 CRAM-SHA512 CRAM-RIPEMD";
+    let clear = format!("LOGIN PLAIN XOAUTH2 {cram} SCRAM-SHA-256");
+    assert_eq!(offered(&mut Session::new(&legacy)), clear);
+    let encrypted = offered(&mut Session::new(&legacy).encrypted(channel()));
+    assert_eq!(encrypted, format!("{clear} SCRAM-SHA-256-PLUS"));
     // TLS without anything to bind to.
     let setup = setup(&[]);
     let unbound = offered(&mut Session::new(&setup).encrypted(Channel::default()));
