@@ -120,7 +120,7 @@ impl Connection<'_> {
         let turn = match self.wire.line(awaited)? {
             Some(line) => {
                 may_be_secret |= line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"));
-                self.session.hear(line, &mut |question| lookups.answer(question))
+                self.session.hear(line, &mut |setup, question| lookups.answer_by(setup, question))
             }
             None => self.session.too_long(),
         };
@@ -169,7 +169,7 @@ impl Connection<'_> {
             self.wire.pause(patience)?;
         }
         let lookups = &mut self.lookups;
-        Ok(self.session.greet(&rfc5322(now_seconds()), &mut |question| lookups.answer(question)))
+        Ok(self.session.greet(&rfc5322(now_seconds()), &mut |setup, question| lookups.answer_by(setup, question)))
     }
 
     fn receive(&mut self, delivery: Delivery) -> Result<Turn, Ended> {

@@ -349,12 +349,11 @@ impl Wire {
         if (was_full && self.buffer.len() < BUFFER_OCTETS_MAX) || self.end == self.buffer.len() {
             let octets = self.buffer.len() * 2;
             if self.may_be_secret {
-                let mut larger = vec![0; octets];
-                larger.iter_mut().zip(&self.buffer).for_each(|(octet, old)| *octet = *old);
+                let mut larger = Vec::with_capacity(octets);
+                larger.extend_from_slice(&self.buffer);
                 mem::replace(&mut self.buffer, larger).zeroize();
-            } else {
-                self.buffer.resize(octets, 0);
             }
+            self.buffer.resize(octets, 0);
         }
     }
 

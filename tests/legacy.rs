@@ -138,7 +138,8 @@ fn ours(home: &Path, directory: &Directory, caller: &Caller) -> Said {
     let setup = Setup::load(environment, home, None).unwrap();
     let mut lookups = Lookups::without_dns(&setup);
     let mut session = Session::new(&setup);
-    let mut hear = |line: &str| session.hear(line.as_bytes(), &mut |question| lookups.answer(question));
+    let mut hear =
+        |line: &str| session.hear(line.as_bytes(), &mut |setup, question| lookups.answer_by(setup, question));
     assert_eq!(hear(&format!("MAIL FROM:<{}>", caller.sender)).reply.code(), 250, "{caller:?}");
     match hear("RCPT TO:<u@far.ex>").reply.code() {
         250 => match hear("DATA").then {

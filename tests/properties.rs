@@ -13,8 +13,7 @@ use std::collections::BTreeMap;
 
 use postern::control::Setup;
 use postern::lookup::Lookups;
-use postern::policy::verdict::Ask;
-use postern::session::{Session, Then};
+use postern::session::{AskBy, Session, Then};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -39,7 +38,7 @@ type Tally = RefCell<BTreeMap<String, u32>>;
 fn nothing_is_relayed_without_a_grant() {
     let tally = run(SESSIONS, |world, steps, tally| {
         let setup = world.setup();
-        converse(world, &setup, &mut |question| world.answer(question), steps, tally)
+        converse(world, &setup, &mut |_, question| world.answer(question), steps, tally)
     });
     let grounds = ["local", "own domain", "AUTH", "open", "RELAYCLIENT", "client", "name", "sender"];
     let grounds = grounds
@@ -75,7 +74,7 @@ fn nor_when_the_lists_are_files() {
         world.write(directory.path());
         let setup = Setup::load(world.environment(), directory.path(), None).unwrap();
         let mut lookups = Lookups::without_dns(&setup);
-        converse(&world, &setup, &mut |question| lookups.answer(question), steps, tally)
+        converse(&world, &setup, &mut |setup, question| lookups.answer_by(setup, question), steps, tally)
     });
     let grounds = ["local", "own domain", "AUTH", "open", "RELAYCLIENT", "client", "name", "sender", "login", "mx"];
     let grounds = grounds.iter().map(|ground| format!("grounds: {ground}"));
@@ -104,7 +103,7 @@ fn run(cases: u32, case: impl Fn(&World, &[Step], &Tally) -> Result<(), TestCase
 fn converse(
     world: &World,
     setup: &Setup,
-    ask: &mut Ask<'_>,
+    ask: &mut AskBy<'_>,
     steps: &[Step],
     tally: &Tally,
 ) -> Result<(), TestCaseError> {

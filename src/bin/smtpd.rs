@@ -60,7 +60,11 @@ fn run() -> u8 {
         Err(misuse) => remarks.push(misuse.to_string()),
     }
     match setup.load_files(&places.control, Some(&first)) {
-        Ok(()) => connection::serve(&setup, &remarks),
+        Ok(()) => {
+            let exit = connection::serve(&setup, &remarks);
+            std::mem::forget(setup); // The process ends here: to give back each piece of memory would be work for nothing.
+            exit
+        }
         Err(error) => connection::turn_away(&setup, &error),
     }
 }

@@ -13,7 +13,7 @@ pub mod rules;
 use std::net::IpAddr;
 
 /// The client of this connection, as tcpserver describes it (tcp-environ(5)) or as the socket on descriptor 0 shows it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Client {
     /// The address, an IPv4-mapped one as IPv4 (D26); none when nobody told us.
     pub address: Option<IpAddr>,

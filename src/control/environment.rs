@@ -3,10 +3,13 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStringExt;
 
+use crate::control::names::Names;
+
 /// Variables with their values, in the order they were given; of two with one name the last counts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    names: Names,
 }
 
 impl Environment {
@@ -19,13 +22,16 @@ impl Environment {
     /// The value of `name`; a variable that is set to nothing has an empty value.
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        if !self.names.may_have(name) {
+            return None; // Nearly all that are asked for in a session are not set.
+        }
         self.iter().rev().find_map(|(key, value)| (key == name).then_some(value))
     }
 
     /// The same where `name` is not set.
     #[must_use]
     pub fn without(&self, name: &[u8]) -> Self {
-        Self { pairs: self.pairs.iter().filter(|(other, _)| other != name).cloned().collect() }
+        self.pairs.iter().filter(|(other, _)| other != name).cloned().collect()
     }
 
     /// Every variable with its value.
@@ -51,6 +57,8 @@ impl Environment {
 
 impl FromIterator<(Vec<u8>, Vec<u8>)> for Environment {
     fn from_iter<I: IntoIterator<Item = (Vec<u8>, Vec<u8>)>>(pairs: I) -> Self {
-        Self { pairs: pairs.into_iter().collect() }
+        let pairs: Vec<_> = pairs.into_iter().collect();
+        let names = pairs.iter().fold(Names::default(), |names, (name, _)| names.with(name));
+        Self { pairs, names }
     }
 }

@@ -17,7 +17,8 @@ use nix::unistd::read;
 
 use crate::client::Client;
 use crate::control::environment::Environment;
-use crate::control::settings::{FILES, Key, VARIABLES};
+use crate::control::present::Present;
+use crate::control::settings::{FILES, Key, variable};
 use crate::control::text::{entries, first_line, signed, unsigned};
 use crate::control::{Control, RelayLevel, Setup};
 use crate::errno::words;
@@ -107,7 +108,7 @@ impl Places {
 
     fn with_control(control: PathBuf) -> Self {
         // Absolute, because the working directory is about to change.
-        let control = std::path::absolute(&control).unwrap_or(control);
+        let control = if control.is_absolute() { control } else { std::path::absolute(&control).unwrap_or(control) };
         let working = control.parent().unwrap_or(&control).to_path_buf();
         Self { working, control }
     }
@@ -137,7 +138,7 @@ impl Setup {
         let mut setup = Setup::default();
         setup.control.local_host.clear();
         for (name, value) in environment.iter() {
-            if let Some(known) = VARIABLES.iter().find(|known| known.octets() == name) {
+            if let Some(known) = variable(name) {
                 setup.set(known.key, value, Source::Variable);
                 setup.set_by_variable |= bit(known.key);
             }
@@ -179,13 +180,14 @@ impl Setup {
         }
     }
 
-    fn read_files(&mut self) -> Result<(), LoadError> {
+    pub(super) fn read_files(&mut self) -> Result<(), LoadError> {
         let already_set = self.set_by_variable;
         let path = &self.control.directory;
         // Names relative to the directory spare each file a path of its own.
         let directory = File::open(path).map_err(|error| unreadable(path, "smtpgreeting", error))?;
+        let present = Present::of(&directory);
         let mut buffer = vec![0; FILE_OCTETS_FIRST];
-        for file in FILES.iter().filter(|file| already_set & bit(file.key) == 0) {
+        for file in FILES.iter().filter(|file| already_set & bit(file.key) == 0 && present.may_have(file.octets())) {
             let name = std::str::from_utf8(file.octets()).unwrap_or_default();
             match read_whole(&directory, file.octets(), &mut buffer) {
                 Ok(octets) => self.set(file.key, buffer.get(..octets).unwrap_or_default(), Source::File),
@@ -193,6 +195,7 @@ impl Setup {
                 Err(error) => return Err(unreadable(&self.control.directory, name, error.into())),
             }
         }
+        self.control.present = present;
         Ok(())
     }
 

@@ -3,18 +3,23 @@
 pub mod checker;
 pub mod environment;
 pub mod load;
+pub mod names;
+pub mod present;
+pub mod rules;
 pub mod settings;
 pub mod summary;
 pub mod text;
+mod transaction;
 
 use std::path::PathBuf;
 
 use crate::client::Client;
 use crate::control::checker::Checker;
 use crate::control::environment::Environment;
+use crate::control::present::Present;
 
 /// Everything known before the conversation starts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Setup {
     /// Who is calling.
     pub client: Client,
@@ -31,10 +36,12 @@ pub struct Setup {
 }
 
 /// The settings that are loaded when the connection starts; [`settings::SETTINGS`] tells what each one does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
     /// Where the control files are.
     pub directory: PathBuf,
+    /// Which files it may have.
+    pub present: Present,
     /// The lines of the greeting; at least one.
     pub greeting: Vec<Vec<u8>>,
     /// The first line of `me`.
@@ -150,6 +157,7 @@ impl Default for Control {
     fn default() -> Self {
         Self {
             directory: PathBuf::new(),
+            present: Present::default(),
             greeting: Vec::new(),
             me: None,
             local_ip_host: None,

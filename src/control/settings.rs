@@ -1,5 +1,7 @@
 //! SETTINGS: the one table of every control file and variable, from which loading, `smtpd -v`, `postern settings` and control/README come.
 
+use crate::control::names::Names;
+
 /// One control file, one variable, or both: what it is called, how it is read and what it does.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
@@ -170,6 +172,32 @@ pub enum Key {
     NullQueue,
     /// `ERROR_FD`.
     ErrorFd,
+}
+
+impl Key {
+    /// Whether a rule for one transaction may change it; what is not here is settled when the connection starts.
+    #[must_use]
+    pub fn is_of_rules(self) -> bool {
+        matches!(
+            self,
+            Key::Databytes
+                | Key::MaxRecipients
+                | Key::TarpitCount
+                | Key::TarpitDelay
+                | Key::RequireAuth
+                | Key::ForceTls
+                | Key::RelayText
+                | Key::AuthAll
+                | Key::CugMail
+                | Key::BounceMail
+                | Key::QRegex
+                | Key::AllowBareLf
+                | Key::ForbidBareCr
+                | Key::QmailQueue
+                | Key::NullQueue
+                | Key::ErrorFd
+        )
+    }
 }
 
 /// Every setting there is, grouped as an operator meets them. What is not in this table does not exist.
@@ -499,8 +527,8 @@ pub const SETTINGS: &[Setting] = &[
     // Senders.
     Setting { file: "", variable: "BOUNCEMAIL", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::BounceMail),
         doc: "Refuse every sender with this text and close the connection." },
-    Setting { file: "from.envrules", variable: "FROMRULES", role: Role::FileName, form: Form::Rules, default: "", state: State::NotYet("rule files"),
-        doc: "Settings by sender." },
+    Setting { file: "from.envrules", variable: "FROMRULES", role: Role::FileName, form: Form::Rules, default: "", state: State::OnDemand,
+        doc: "Settings by sender, for one transaction: `pattern:VARIABLE=value,...`. `VARIABLE=` unsets, `\\,` is a comma; every rule that applies counts, in order. The pattern is a wildcard, with QREGEX a regular expression; empty or `<>` it is the null sender. What smtpd reads when it starts, such as RELAYCLIENT, changes only for the queue program." },
     Setting { file: "hostaccess", variable: "HOSTACCESS", role: Role::FileName, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Which domain's mail may come from which addresses, `domain:addresses`: `example.org:192.0.2.7`, `example.org:192.0.2-3.*`, `example.org:2001:db8::/32`; `*` is any, `<>` the null sender." },
     Setting { file: "", variable: "PARANOID", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
@@ -582,8 +610,8 @@ pub const SETTINGS: &[Setting] = &[
         doc: "The same, compiled with qmail-cdb; asked first." },
     Setting { file: "accesslist", variable: "ACCESSLIST", role: Role::FileName, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Who may write to whom: `rcpt:SENDER:RECIPIENT` lets such recipients hear only from such senders, `from:SENDER:RECIPIENT` such senders write only to such recipients." },
-    Setting { file: "domainqueue", variable: "DOMAINQUEUE", role: Role::FileName, form: Form::Rules, default: "", state: State::NotYet("rule files"),
-        doc: "Settings by recipient domain." },
+    Setting { file: "domainqueue", variable: "DOMAINQUEUE", role: Role::FileName, form: Form::Rules, default: "", state: State::OnDemand,
+        doc: "Settings by the domain of the recipient, in the form of from.envrules with wildcards only: as a rule QMAILQUEUE or what the queue program reads. They count from the first recipient on; one that needs others gets 452." },
     Setting { file: "srs_domain", variable: "SRS_DOMAIN", role: Role::FileName, form: Form::Line, default: "", state: State::NotYet("SRS"),
         doc: "The domain of rewritten senders." },
     Setting { file: "srs_secrets", variable: "SRS_SECRETS", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("SRS"),
@@ -613,8 +641,8 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Take a bare LF in the content as data; it never ends DATA." },
     Setting { file: "", variable: "FORBID_BARE_CR", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::ForbidBareCr),
         doc: "Refuse a bare CR in the content." },
-    Setting { file: "auth.envrules", variable: "AUTHRULES", role: Role::FileName, form: Form::Rules, default: "", state: State::NotYet("rule files"),
-        doc: "Settings for clients that may relay." },
+    Setting { file: "auth.envrules", variable: "AUTHRULES", role: Role::FileName, form: Form::Rules, default: "", state: State::OnDemand,
+        doc: "Settings for the messages of clients that may relay or have authenticated themselves, in the form of from.envrules: the rules whose pattern is empty, `<>` or `*`. They count from DATA on." },
     Setting { file: "signatures", variable: "SIGNATURES", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("content checks"),
         doc: "Content that is refused by its first line; with VIRUSCHECK." },
     Setting { file: "", variable: "VIRUSCHECK", role: Role::Value, form: Form::Number, default: "", state: State::NotYet("content checks"),
@@ -657,6 +685,26 @@ impl Name {
     pub fn octets(&self) -> &[u8] {
         self.octets.get(..usize::from(self.length)).unwrap_or_default()
     }
+}
+
+/// The variable of that name, if it holds a value.
+#[must_use]
+pub fn variable(name: &[u8]) -> Option<&'static Name> {
+    const NAMES: Names = names_of_variables();
+    // Most of what is in an environment is not for us.
+    if NAMES.may_have(name) { VARIABLES.iter().find(|known| known.octets() == name) } else { None }
+}
+
+const fn names_of_variables() -> Names {
+    let mut names = Names::NONE;
+    let mut rows = SETTINGS;
+    while let [setting, rest @ ..] = rows {
+        if let Some((_, name)) = entry(setting, Column::Variable) {
+            names = names.with(name.as_bytes());
+        }
+        rows = rest;
+    }
+    names
 }
 
 /// The variables that hold a value, with their keys.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use crate::control::Setup;
 use crate::errno::words;
 use crate::lookup::address::{AddressList, Match, Syntax};
-use crate::lookup::present::Present;
 use crate::lookup::undecided::Undecided;
 use crate::lookup::{compiled_failed, entry_of, failed, is_compiled, list_name};
 use crate::policy::listing::{Listing, Names};
@@ -15,7 +14,6 @@ use crate::policy::verdict::{Answer, FileName, LookupFailed};
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     asked: Vec<(Listing, Named)>,
-    present: Option<Present>,
 }
 
 /// A list by the name that it has here.
@@ -27,25 +25,21 @@ struct Named {
 }
 
 impl Listed {
-    /// Whether there may be a list, whatever a variable calls it.
-    pub(super) fn may_have(&mut self, variable: &str, file: &'static str, setup: &Setup) -> bool {
-        let present = self.present.get_or_insert_with(|| Present::of(&setup.control.directory));
-        present.may_have(&list_name(setup, variable, file))
-    }
-
     /// Whether a list has the address.
     pub(super) fn find(&mut self, listing: Listing, address: &[u8], setup: &Setup) -> Result<Answer, LookupFailed> {
-        let mut may_be = |names: Names| self.may_have(names.variable, names.file, setup);
+        let may_be = |names: Names| may_have(setup, names.variable, names.file);
         if !may_be(listing.names()) && !listing.patterns().is_some_and(may_be) {
             return Ok(Answer::Absent);
         }
-        let at = match self.asked.iter().position(|(asked, _)| *asked == listing) {
-            Some(at) => at,
-            None => {
-                self.asked.push((listing, Named::new(listing, setup)));
-                self.asked.len() - 1
-            }
-        };
+        // A rule may have given it another name.
+        let at =
+            match self.asked.iter().position(|(asked, named)| *asked == listing && named.is_so_named(listing, setup)) {
+                Some(at) => at,
+                None => {
+                    self.asked.push((listing, Named::new(listing, setup)));
+                    self.asked.len() - 1
+                }
+            };
         match self.asked.get_mut(at) {
             Some((_, named)) => named.find(address, setup),
             None => Ok(Answer::Absent),
@@ -67,10 +61,21 @@ impl Named {
         Self { list, file, patterns }
     }
 
+    fn is_so_named(&self, listing: Listing, setup: &Setup) -> bool {
+        let is = |names: Names, file: &FileName| list_name(setup, names.variable, names.file) == *file;
+        let patterns = listing.patterns().zip(self.patterns.as_ref());
+        is(listing.names(), &self.file) && patterns.is_none_or(|(names, (file, _))| is(names, file))
+    }
+
     fn find(&mut self, address: &[u8], setup: &Setup) -> Result<Answer, LookupFailed> {
         let found = self.list.find(address, syntax(setup));
         answer(found, &self.file, self.patterns.as_ref())
     }
+}
+
+/// Whether there may be a list, whatever a variable calls it.
+pub(super) fn may_have(setup: &Setup, variable: &str, file: &'static str) -> bool {
+    setup.control.present.may_have(list_name(setup, variable, file).as_bytes())
 }
 
 /// How the lines of lists are read.

@@ -9,6 +9,7 @@ pub mod clients;
 pub mod clients_compiled;
 pub mod compile;
 mod compiled;
+mod env_rules;
 pub mod ere;
 mod ere_set;
 mod file_names;
@@ -21,7 +22,6 @@ mod mail_from;
 mod own;
 mod passwd;
 mod pieces;
-mod present;
 mod recipients;
 mod relay_mx;
 pub mod relay_table;
@@ -41,7 +41,7 @@ use crate::lookup::clients::{Reading, Sought};
 use crate::lookup::hosts::{Host, Hosts};
 use crate::lookup::keyed::KeyedList;
 use crate::lookup::list::Found;
-use crate::lookup::listed::Listed;
+use crate::lookup::listed::{Listed, may_have};
 use crate::lookup::mail_from::MailFrom;
 use crate::lookup::relay_table::RelayTable;
 use crate::lookup::undecided::Undecided;
@@ -152,9 +152,22 @@ impl<'s> Lookups<'s> {
     ///
     /// [`LookupFailed`] when a list cannot be read or used, or DNS does not answer: nobody can know now.
     pub fn answer(&mut self, question: Question<'_>) -> Result<Answer, LookupFailed> {
+        self.answer_by(self.setup, question)
+    }
+
+    /// The same by the settings of a transaction. Who may relay is a matter of the connection's own, whatever they say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::answer`].
+    pub fn answer_by(&mut self, settings: &Setup, question: Question<'_>) -> Result<Answer, LookupFailed> {
         let setup = self.setup;
         match question {
             Question::OwnDomain(domain) => self.own_domain(domain),
+            Question::RelayClients(_) if !may_have(setup, "RELAYCLIENTS", "relayclients") => Ok(Answer::Absent),
+            Question::RelayDomains if !may_have(setup, "RELAYDOMAINS", "relaydomains") => Ok(Answer::Absent),
+            Question::RelayMailFrom(_, _) if !may_have(setup, "RELAYMAILFROM", "relaymailfrom") => Ok(Answer::Absent),
+            Question::RelayMx(_) if !may_have(setup, "", "relaymx") => Ok(Answer::Absent),
             Question::RelayClients(using) => self.relay_clients(using),
             Question::RelayDomains => self.relay_domains.get_or_insert_with(|| relay_domains(setup)).clone(),
             Question::RelayMailFrom(sender, using) => {
@@ -164,19 +177,19 @@ impl<'s> Lookups<'s> {
                 let mail_from = self.mail_from.get_or_insert_with(new);
                 mail_from.find(sender, sought(setup).as_ref(), using, &mut world)
             }
-            Question::RelayTable(sender) => self.relay_table.answer(setup, sender, self.at),
+            Question::RelayTable(sender) => self.relay_table.answer(settings, sender, self.at),
             Question::RelayMx(domain) => self.relay_mx(domain),
-            Question::HostAccess(sender) => match self.listed.may_have("HOSTACCESS", "hostaccess", setup) {
-                true => host_access::answer(sender, setup),
+            Question::HostAccess(sender) => match may_have(settings, "HOSTACCESS", "hostaccess") {
+                true => host_access::answer(sender, settings),
                 false => Ok(Answer::Absent),
             },
-            Question::AccessList { sender, recipient } => match self.listed.may_have("ACCESSLIST", "accesslist", setup)
-            {
-                true => access_list::answer(sender, recipient, setup),
+            Question::AccessList { sender, recipient } => match may_have(settings, "ACCESSLIST", "accesslist") {
+                true => access_list::answer(sender, recipient, settings),
                 false => Ok(Answer::Absent),
             },
             Question::BadHost => bad_host::answer(setup),
-            Question::Listed(listing, address) => self.listed.find(listing, address, setup),
+            Question::Listed(listing, address) => self.listed.find(listing, address, settings),
+            Question::Rules(rules, subject) => env_rules::answer(rules, subject, settings, &mut self.notes),
             Question::OwnAddress(address) => match own::is_own_address(setup, address)? {
                 true => Ok(entry("own address", None)),
                 false => Ok(Answer::No),

@@ -20,12 +20,18 @@ enum By {
 
 impl Shaped {
     pub(super) fn new(text: &[u8], setup: &Setup) -> Self {
-        let by = match setup.control.regular_expressions {
-            true => By::Expressions(Subject::new(text)),
-            false if setup.environment.get(b"USE_FNMATCH").is_some() => By::FileNames,
-            false => By::Wildcards,
-        };
-        Self { lower: text.to_ascii_lowercase(), by }
+        let shaped = Self::without_expressions(text, setup);
+        if setup.control.regular_expressions {
+            Self { by: By::Expressions(Subject::new(text)), ..shaped }
+        } else {
+            shaped
+        }
+    }
+
+    /// The same where there are wildcards only.
+    pub(super) fn without_expressions(text: &[u8], setup: &Setup) -> Self {
+        let is_of_files = setup.environment.get(b"USE_FNMATCH").is_some();
+        Self { lower: text.to_ascii_lowercase(), by: if is_of_files { By::FileNames } else { By::Wildcards } }
     }
 
     /// Whether a pattern matches the text: a wildcard all of it, an expression any part.

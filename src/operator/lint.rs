@@ -8,6 +8,7 @@ mod list;
 mod names;
 mod relay;
 mod relay_table;
+mod rules;
 mod senders;
 mod told;
 
@@ -160,6 +161,9 @@ fn lint_text(
         findings.extend(lint_list(path, setting.file, text, circumstances.regular_expressions));
     } else if setting.form == Form::Patterns {
         findings.extend(lint_patterns(path, setting.file, text, circumstances.regular_expressions));
+    } else if setting.form == Form::Rules {
+        let has_expressions = circumstances.regular_expressions && setting.file != "domainqueue";
+        findings.extend(rules::lint_rules(path, text, has_expressions));
     } else if has_typographic_quotes(text) {
         findings.push(Finding::warning(path, TYPOGRAPHIC));
     }

@@ -207,13 +207,13 @@ fn play(
     ours: &Ours,
 ) -> (Outcome, String) {
     let mut session = Session::new(setup);
-    if let Some(refused) = refused(&session.greet("", &mut |question| lookups.answer(question))) {
+    if let Some(refused) = refused(&session.greet("", &mut |setup, question| lookups.answer_by(setup, question))) {
         return refused;
     }
     let rcpt = format!("RCPT TO:{recipient}");
     for line in [format!("EHLO {helo}"), format!("MAIL FROM:<{sender}>"), rcpt] {
         lookups.begin_command();
-        let turn = session.hear(line.as_bytes(), &mut |question| lookups.answer(question));
+        let turn = session.hear(line.as_bytes(), &mut |setup, question| lookups.answer_by(setup, question));
         match (refused(&turn), line.strip_prefix("RCPT ")) {
             (Some(refused), _) => return refused,
             (None, None) => {}

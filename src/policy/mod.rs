@@ -5,6 +5,7 @@ pub mod helo;
 pub mod listing;
 pub mod recipient;
 pub mod relay;
+pub mod rules;
 pub mod sender;
 pub mod verdict;
 
@@ -113,7 +114,7 @@ fn listed(listing: Listing, address: &[u8], ask: &mut Ask<'_>) -> Result<Option<
 fn found(question: Question<'_>, ask: &mut Ask<'_>) -> Result<Option<Evidence>, LookupFailed> {
     match ask(question)? {
         Answer::Yes(evidence) => Ok(Some(evidence)),
-        Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns => Ok(None),
+        Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns | Answer::Applied(_) => Ok(None),
     }
 }
 

@@ -102,7 +102,7 @@ fn own_domain(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
     }
     match ask(Question::OwnDomain(domain)) {
         Ok(Answer::Yes(evidence)) => local_unless_right_is_needed(Reason::OwnDomain(evidence), facts, ask),
-        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns) => Opinion::Silent,
+        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Applied(_)) => Opinion::Silent,
         // D20: the original accepts everything without this file.
         Ok(Answer::Absent) => Opinion::CannotTell(LookupFailed::NoRcptHosts),
         Err(failed) => Opinion::CannotTell(failed),

@@ -110,7 +110,9 @@ pub(super) fn relay_mx(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
 fn granted(question: Question<'_>, ask: &mut Ask<'_>) -> Opinion {
     match ask(question) {
         Ok(Answer::Yes(evidence)) => Opinion::Decided(Verdict::Accept(Reason::Granted(evidence))),
-        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Absent) => Opinion::Silent,
+        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Absent | Answer::Applied(_)) => {
+            Opinion::Silent
+        }
         Err(failed) => Opinion::CannotTell(failed),
     }
 }

@@ -80,7 +80,9 @@ pub(super) fn own_domain_only(address: &[u8], ask: &mut Ask<'_>) -> Opinion {
     let Some(domain) = domain(address) else { return Opinion::Silent };
     match ask(Question::OwnDomain(domain)) {
         Ok(Answer::Yes(_)) => Opinion::Silent,
-        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns) => refused_by("CUGMAIL", reply::CLOSED_USER_GROUP),
+        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Applied(_)) => {
+            refused_by("CUGMAIL", reply::CLOSED_USER_GROUP)
+        }
         Ok(Answer::Absent) => Opinion::Decided(Verdict::cannot_tell(LookupFailed::NoRcptHosts)),
         Err(failed) => Opinion::Decided(Verdict::cannot_tell(failed)),
     }

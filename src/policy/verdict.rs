@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::policy::listing::Listing;
+use crate::policy::rules::{Applied, RuleFile};
 use crate::smtp::reply::{self, Reply};
 
 /// What is decided about a connection, a sender or a recipient.
@@ -107,6 +108,23 @@ impl Reason {
         }
     }
 
+    /// Whether the recipient was accepted because the client, or the sender, may relay.
+    #[must_use]
+    pub fn is_grant(&self) -> bool {
+        match self {
+            Reason::RelayClientVariable | Reason::Authenticated | Reason::Granted(_) | Reason::RelayLevel => true,
+            Reason::Blackholed(_, accepted) => accepted.is_grant(),
+            Reason::Fine
+            | Reason::NoDomain
+            | Reason::OwnDomain(_)
+            | Reason::Listed(_)
+            | Reason::Setting(_)
+            | Reason::Probe
+            | Reason::NoRelay
+            | Reason::LookupFailed(_) => false,
+        }
+    }
+
     /// Whether the mail is thrown away.
     #[must_use]
     pub fn is_blackholed(&self) -> bool {
@@ -189,6 +207,8 @@ pub enum Question<'a> {
     BadHost,
     /// Is this sender, recipient, address of a client or name in that list?
     Listed(Listing, &'a [u8]),
+    /// Which settings do these rules give a transaction with this sender or recipient's domain?
+    Rules(RuleFile, &'a [u8]),
     /// Is this an address of this host?
     OwnAddress(IpAddr),
 }
@@ -217,6 +237,7 @@ impl Question<'_> {
             Question::AccessList { .. } => "accesslist",
             Question::BadHost => "badhost",
             Question::Listed(listing, _) => listing.names().file,
+            Question::Rules(rules, _) => rules.names().file,
             Question::OwnAddress(_) => "own addresses",
         }
     }
@@ -235,6 +256,8 @@ pub enum Answer {
     NeedsDns,
     /// This entry applies.
     Yes(Evidence),
+    /// These rules apply.
+    Applied(Box<Applied>),
 }
 
 /// How rules ask: the real lookups, a test's closure, or the explainer's, which also writes down what it heard.

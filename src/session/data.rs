@@ -3,10 +3,12 @@
 use crate::control::Setup;
 use crate::message::Flaw;
 use crate::message::received::{Told, trace_header};
-use crate::policy::verdict::Reason;
+use crate::policy::Facts;
+use crate::policy::rules::{RuleFile, is_trusted};
+use crate::policy::verdict::{LookupFailed, Reason};
 use crate::queue::envelope::{Envelope, Refused};
 use crate::queue::status::QueueStatus;
-use crate::session::{Session, Stage, Then, Transaction, Turn, with_reason};
+use crate::session::{AskBy, Session, Stage, Then, Transaction, Turn, ruled, rules_line, with_reason};
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::printable::loggable;
 use crate::smtp::reply;
@@ -37,7 +39,8 @@ impl Delivery {
     }
 
     fn of(transaction: Transaction) -> Result<Self, Refused> {
-        let Transaction { sender, parameters, mut recipients, blackholed, setup } = transaction;
+        let Transaction { sender, parameters, mut recipients, blackholed, setup, by_recipient } = transaction;
+        let setup = by_recipient.flatten().or(setup);
         let is_blackholed = blackholed.is_some() || recipients.iter().all(|one| one.reason.is_blackholed());
         // D58: a blackholed recipient loses its own copy, not everybody's.
         recipients.retain(|one| is_blackholed || !one.reason.is_blackholed());
@@ -69,7 +72,7 @@ pub enum Outcome {
 }
 
 impl Session<'_> {
-    pub(super) fn data(&mut self, argument: &[u8]) -> Turn {
+    pub(super) fn data(&mut self, argument: &[u8], ask: &mut AskBy<'_>) -> Turn {
         if !argument.is_empty() {
             return Turn::say(reply::NO_PARAMETERS);
         }
@@ -79,11 +82,40 @@ impl Session<'_> {
                 self.stage = Stage::Mail(transaction); // DATA too early loses nothing
                 Turn::say(reply::WANT_RCPT)
             }
-            Stage::Mail(transaction) => match Delivery::of(transaction) {
-                Ok(delivery) => Turn { then: Then::Receive(delivery), ..Turn::say(reply::GO_AHEAD) },
-                Err(refused) => Turn::say(reply::LOCAL_FAILURE).log(format!("{refused:?}").into_bytes()),
-            },
+            Stage::Mail(mut transaction) => {
+                let line = match self.give_rules_of_clients(&mut transaction, ask) {
+                    Ok(line) => line,
+                    Err(failed) => return Turn::cannot_tell(b"DATA", failed),
+                };
+                match Delivery::of(transaction) {
+                    Ok(delivery) => Turn { then: Then::Receive(delivery), ..Turn::say(reply::GO_AHEAD) }.after(line),
+                    Err(refused) => Turn::say(reply::LOCAL_FAILURE).log(format!("{refused:?}").into_bytes()),
+                }
+            }
         }
+    }
+
+    /// Gives the message the settings that auth.envrules has for who may relay (D75: all of them count for this message); the
+    /// log line about it, if any.
+    fn give_rules_of_clients(
+        &self,
+        transaction: &mut Transaction,
+        ask: &mut AskBy<'_>,
+    ) -> Result<Option<Vec<u8>>, LookupFailed> {
+        let setup = transaction.settings().unwrap_or(self.setup);
+        let Some(applied) = ruled(RuleFile::OfClients, b"", setup, ask)? else { return Ok(None) };
+        let facts = Facts { sender: &transaction.sender, ..Facts::new(setup, &self.credentials) };
+        let has_grant = transaction.recipients.iter().any(|recipient| recipient.reason.is_grant());
+        if !has_grant && !is_trusted(&facts, &mut |question| ask(setup, question))? {
+            return Ok(None);
+        }
+        let mut about = b"authorized".to_vec();
+        if let (Some(user), Some(mechanism)) = (&self.credentials.user, self.auth.mechanism) {
+            about = [about.as_slice(), b"> AUTH ", mechanism.name().as_bytes(), b" <", &loggable(user)].concat();
+        }
+        let line = rules_line("EnvRule", &applied, &about);
+        transaction.by_recipient = Some(Some(Box::new(applied.setup)));
+        Ok(Some(line))
     }
 
     /// The trace header of a message, at the given time in the form of RFC 5322.

@@ -2,14 +2,16 @@
 
 use crate::policy::Facts;
 use crate::policy::client::closed_gate;
-use crate::policy::verdict::{Ask, Reason};
-use crate::session::{Session, Turn};
+use crate::policy::verdict::{Question, Reason};
+use crate::session::{AskBy, Session, Turn};
 use crate::smtp::reply;
 
 impl Session<'_> {
     /// The first words, at the given time in the form of RFC 5322. Here it is decided which gate is closed.
-    pub fn greet(&mut self, date: &str, ask: &mut Ask<'_>) -> Turn {
-        let control = &self.setup.control;
+    pub fn greet(&mut self, date: &str, ask: &mut AskBy<'_>) -> Turn {
+        let setup = self.setup;
+        let control = &setup.control;
+        let ask = &mut |question: Question<'_>| ask(setup, question);
         self.gate = match closed_gate(&Facts::new(self.setup, &self.credentials), ask, self.witness) {
             Ok(gate) => gate,
             // D61: nobody knows whether this client is welcome, so it comes again later.

@@ -1,10 +1,11 @@
 //! MAIL: a transaction begins.
 
 use crate::control::{Control, Setup};
+use crate::policy::rules::RuleFile;
 use crate::policy::sender::ignored_by_spam_filter;
-use crate::policy::verdict::{Ask, LookupFailed, Reason, Verdict};
+use crate::policy::verdict::{Ask, LookupFailed, Question, Reason, Verdict};
 use crate::policy::{Facts, judge_mail};
-use crate::session::{Greeted, Session, Stage, Transaction, Turn};
+use crate::session::{AskBy, Greeted, Session, Stage, Transaction, Turn, ruled, rules_line};
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::path::Path;
 use crate::smtp::printable::loggable;
@@ -12,8 +13,9 @@ use crate::smtp::reply::{self, Reply};
 
 impl Session<'_> {
     /// D01: whatever MAIL says, the transaction before it is over.
-    pub(super) fn mail(&mut self, argument: &[u8], ask: &mut Ask<'_>) -> Turn {
+    pub(super) fn mail(&mut self, argument: &[u8], ask: &mut AskBy<'_>) -> Turn {
         self.stage = Stage::Idle;
+        let base = self.setup;
         if let Some(turn) = self.gated() {
             return turn;
         }
@@ -25,20 +27,40 @@ impl Session<'_> {
             return Turn::say(reply::BAD_PARAMETER);
         };
         parameters.smtputf8 &= self.setup.control.smtputf8;
-        let sender = match self.own_literal_replaced(path.address, ask) {
+        let sender = match self.own_literal_replaced(path.address, &mut |question| ask(base, question)) {
             Ok(sender) => sender,
-            Err(failed) => return Turn::say(failed.reply()).because(b"MAIL".to_vec(), Reason::LookupFailed(failed)),
+            Err(failed) => return Turn::cannot_tell(b"MAIL", failed),
         };
-        let facts = Facts { sender: &sender, parameters, ..Facts::new(self.setup, &self.credentials) };
+        match ruled(RuleFile::BySender, &sender, base, ask) {
+            Ok(None) => self.judge_sender(sender, parameters, None, ask),
+            Ok(Some(applied)) => {
+                let line = rules_line("EnvRule", &applied, &loggable(&sender));
+                self.judge_sender(sender, parameters, Some(Box::new(applied.setup)), ask).after(Some(line))
+            }
+            Err(failed) => Turn::cannot_tell(b"MAIL", failed),
+        }
+    }
+
+    /// Judges by the settings that the sender has.
+    fn judge_sender(
+        &mut self,
+        sender: Vec<u8>,
+        parameters: MailParameters,
+        own: Option<Box<Setup>>,
+        ask: &mut AskBy<'_>,
+    ) -> Turn {
+        let setup = own.as_deref().unwrap_or(self.setup);
+        let ask = &mut |question: Question<'_>| ask(setup, question);
+        let facts = Facts { sender: &sender, parameters, ..Facts::new(setup, &self.credentials) };
         match judge_mail(&facts, ask, self.witness) {
-            Verdict::Accept(reason) => match without_spam_filter(self.setup, &sender, ask) {
-                Ok(setup) => self.begin(sender, parameters, setup, reason),
-                Err(failed) => Turn::say(failed.reply()).because(b"MAIL".to_vec(), Reason::LookupFailed(failed)),
+            Verdict::Accept(reason) => match without_spam_filter(setup, &sender, ask) {
+                Ok(changed) => self.begin(sender, parameters, changed.or(own), reason),
+                Err(failed) => Turn::cannot_tell(b"MAIL", failed),
             },
             Verdict::Refuse(reply, reason) => {
                 // Quirk: BOUNCEMAIL closes the connection (mail/bouncemail.smtp).
                 let closes = reason.setting() == Some("BOUNCEMAIL");
-                let line = refusal_line(&sender, &reply, &reason, &self.setup.control);
+                let line = refusal_line(&sender, &reply, &reason, &setup.control);
                 let turn = Turn::say(reply).because(line, reason);
                 if closes { turn.close(1) } else { turn }
             }
@@ -61,7 +83,8 @@ impl Session<'_> {
             }
             None => Turn::say(reply::OK),
         };
-        self.stage = Stage::Mail(Transaction { sender, parameters, recipients: Vec::new(), blackholed, setup });
+        let recipients = Vec::new();
+        self.stage = Stage::Mail(Transaction { sender, parameters, recipients, blackholed, setup, by_recipient: None });
         turn
     }
 }

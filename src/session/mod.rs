@@ -12,7 +12,8 @@ use crate::auth::Channel;
 use crate::control::Setup;
 use crate::message::received::Protocol;
 use crate::policy::client::Gate;
-use crate::policy::verdict::{Ask, LookupFailed, Reason};
+use crate::policy::rules::{Applied, RuleFile};
+use crate::policy::verdict::{Answer, LookupFailed, Question, Reason};
 use crate::policy::{Credentials, Witness};
 use crate::session::auth::Auth;
 use crate::smtp::command::Command;
@@ -25,6 +26,9 @@ pub use crate::session::data::{Delivery, Outcome};
 
 /// Gated commands that are answered before the connection is closed (D15).
 const GATED_COMMANDS_MAX: u32 = 20;
+
+/// How a session asks: what policy asks, by the settings of the transaction or of the connection.
+pub type AskBy<'a> = dyn FnMut(&Setup, Question<'_>) -> Result<Answer, LookupFailed> + 'a;
 
 /// One connection's conversation.
 pub struct Session<'s> {
@@ -76,8 +80,17 @@ struct Transaction {
     recipients: Vec<Recipient>,
     /// Why all of it is thrown away, if it is.
     blackholed: Option<Reason>,
-    /// The settings, where they differ for this transaction.
+    /// The settings, where they differ for this transaction: by its sender.
     setup: Option<Box<Setup>>,
+    /// What domainqueue makes of them for its recipients, once there is one.
+    by_recipient: Option<Option<Box<Setup>>>,
+}
+
+impl Transaction {
+    /// The settings from here on; none are those of the connection.
+    fn settings(&self) -> Option<&Setup> {
+        self.by_recipient.iter().flatten().next().or(self.setup.as_ref()).map(AsRef::as_ref)
+    }
 }
 
 /// A recipient and why it was accepted.
@@ -142,6 +155,17 @@ impl Turn {
         self
     }
 
+    /// A lookup failed on which what this command does depends.
+    fn cannot_tell(command: &[u8], failed: LookupFailed) -> Self {
+        Turn::say(failed.reply()).because(command.to_vec(), Reason::LookupFailed(failed))
+    }
+
+    /// A line for the log in front of the others.
+    fn after(mut self, line: Option<Vec<u8>>) -> Self {
+        self.log.splice(0..0, line);
+        self
+    }
+
     /// A decision: its log line ends in its reason. A failed lookup says more in the log, and may end the session.
     fn because(mut self, mut line: Vec<u8>, reason: Reason) -> Self {
         if let Reason::LookupFailed(failed) = &reason {
@@ -162,6 +186,26 @@ impl Turn {
 fn with_reason(mut line: Vec<u8>, reason: &Reason) -> Vec<u8> {
     line.extend_from_slice(format!(" reason={reason}").as_bytes());
     line
+}
+
+/// What these rules make of the settings of a transaction, if any applies.
+fn ruled(
+    rules: RuleFile,
+    subject: &[u8],
+    setup: &Setup,
+    ask: &mut AskBy<'_>,
+) -> Result<Option<Box<Applied>>, LookupFailed> {
+    match ask(setup, Question::Rules(rules, subject))? {
+        Answer::Applied(applied) => Ok(Some(applied)),
+        Answer::Absent | Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Yes(_) => Ok(None),
+    }
+}
+
+/// The log line about rules that apply: EnvRule or DomainQueue.
+fn rules_line(kind: &str, applied: &Applied, about: &[u8]) -> Vec<u8> {
+    let (number, evidence) = (applied.number, &applied.evidence);
+    let about = String::from_utf8_lossy(about);
+    format!("Setting {kind} No {number}: MAIL from <{about}> reason={evidence}").into_bytes()
 }
 
 impl<'s> Session<'s> {
@@ -193,16 +237,17 @@ impl<'s> Session<'s> {
     }
 
     /// The whole protocol: one line from the client, without its line end, and what to do about it.
-    pub fn hear(&mut self, line: &[u8], ask: &mut Ask<'_>) -> Turn {
+    pub fn hear(&mut self, line: &[u8], ask: &mut AskBy<'_>) -> Turn {
         if let Some(exchange) = self.auth.exchange.take() {
             return self.respond(*exchange, line);
         }
+        let setup = self.setup;
         match Command::parse(line) {
-            Command::Helo(name) => self.helo(name, false, ask),
-            Command::Ehlo(name) => self.helo(name, true, ask),
+            Command::Helo(name) => self.helo(name, false, &mut |question| ask(setup, question)),
+            Command::Ehlo(name) => self.helo(name, true, &mut |question| ask(setup, question)),
             Command::Mail(argument) => self.mail(argument, ask),
             Command::Rcpt(argument) => self.rcpt(argument, ask),
-            Command::Data(argument) => self.data(argument),
+            Command::Data(argument) => self.data(argument, ask),
             Command::Auth(argument) => self.auth(argument),
             Command::Rset(b"") => {
                 self.stage = Stage::Idle;

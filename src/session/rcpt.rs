@@ -1,16 +1,19 @@
 //! RCPT: the decision that the program exists for.
 
+use crate::control::Setup;
 use crate::policy::relay::suffix_of_variable;
+use crate::policy::rules::RuleFile;
 use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Verdict};
 use crate::policy::{Facts, judge_rcpt};
-use crate::session::{Greeted, Recipient, Session, Stage, Turn};
+use crate::session::{AskBy, Greeted, Recipient, Session, Stage, Transaction, Turn, ruled, rules_line};
 use crate::smtp::parameter::check_rcpt_parameters;
 use crate::smtp::path::{Path, domain, ip4_literal};
 use crate::smtp::printable::loggable;
 use crate::smtp::reply;
 
 impl Session<'_> {
-    pub(super) fn rcpt(&mut self, argument: &[u8], ask: &mut Ask<'_>) -> Turn {
+    pub(super) fn rcpt(&mut self, argument: &[u8], ask: &mut AskBy<'_>) -> Turn {
+        let base = self.setup;
         if let Some(turn) = self.gated() {
             return turn;
         }
@@ -21,17 +24,18 @@ impl Session<'_> {
         if check_rcpt_parameters(path.parameters).is_err() {
             return Turn::say(reply::BAD_PARAMETER);
         }
-        let address = match self.own_literal_replaced(path.address, ask) {
+        let address = match self.own_literal_replaced(path.address, &mut |question| ask(base, question)) {
             Ok(address) => address,
-            Err(failed) => return Turn::say(failed.reply()).because(b"RCPT".to_vec(), Reason::LookupFailed(failed)),
+            Err(failed) => return Turn::cannot_tell(b"RCPT", failed),
         };
         self.judge(address, argument, ask)
     }
 
-    fn judge(&mut self, address: Vec<u8>, argument: &[u8], ask: &mut Ask<'_>) -> Turn {
+    fn judge(&mut self, address: Vec<u8>, argument: &[u8], ask: &mut AskBy<'_>) -> Turn {
         let known = self.known_of_client();
-        let Self { setup, stage, credentials, witness, .. } = self;
+        let Self { setup: base, stage, credentials, witness, .. } = self;
         let Stage::Mail(transaction) = stage else { return Turn::say(reply::WANT_MAIL) };
+        let setup = transaction.settings().unwrap_or(base);
         let facts = Facts {
             sender: &transaction.sender,
             parameters: transaction.parameters,
@@ -39,20 +43,31 @@ impl Session<'_> {
             recipients: transaction.recipients.len(),
             ..Facts::new(setup, credentials)
         };
-        match judge_rcpt(&facts, ask, *witness) {
+        match judge_rcpt(&facts, &mut |question| ask(setup, question), *witness) {
             Verdict::Accept(reason) => {
+                let (count, delay) = (setup.control.tarpit_count, setup.control.tarpit_delay_seconds);
+                let ruled = match by_recipient(transaction, base, &address, &reason, ask) {
+                    Ok(ruled) => ruled,
+                    Err(Other::CannotTell(failed)) => return Turn::cannot_tell(b"RCPT", failed),
+                    Err(Other::Settings) => {
+                        let (sender, recipient) = (loggable(&transaction.sender), loggable(&address));
+                        let line = [b"Other queue: MAIL from <".as_slice(), &sender, b"> RCPT <", &recipient, b">"];
+                        let line = [line.concat(), known].concat();
+                        return Turn::say(reply::OTHER_QUEUE).because(line, Reason::Setting("domainqueue"));
+                    }
+                };
                 // RELAYCLIENT's text goes behind every recipient; a list's only behind those that it let in.
                 // The grant of AUTH takes its place, for all recipients.
                 let has_own_grant = credentials.user.is_some() && !credentials.without_relay;
-                let suffix = setup.client.relay_suffix.as_deref().filter(|_| !has_own_grant);
-                let variable = suffix_of_variable(&setup.control, suffix);
+                let suffix = base.client.relay_suffix.as_deref().filter(|_| !has_own_grant);
+                let variable = suffix_of_variable(&base.control, suffix);
                 let stored = [address.as_slice(), variable, reason.suffix()].concat();
                 let line = [accepted_line(&transaction.sender, &stored, &reason), known].concat();
                 let turn = Turn::say(reply::OK).because(line, reason.clone());
                 transaction.recipients.push(Recipient { address: stored, reason });
-                let count = transaction.recipients.len();
-                let tarpitted = setup.control.tarpit_count > 0 && count >= setup.control.tarpit_count;
-                if tarpitted { turn.delayed(setup.control.tarpit_delay_seconds) } else { turn }
+                let tarpitted = count > 0 && transaction.recipients.len() >= count;
+                let turn = turn.after(ruled);
+                if tarpitted { turn.delayed(delay) } else { turn }
             }
             Verdict::Refuse(reply, reason) => {
                 let line = [refusal_line(&transaction.sender, &address, argument, &reason), known].concat();
@@ -86,9 +101,37 @@ impl Session<'_> {
                 let local_part = address.get(..address.len() - domain_octets).unwrap_or_default();
                 Ok([local_part, host].concat())
             }
-            Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns => Ok(address),
+            Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns | Answer::Applied(_) => Ok(address),
         }
     }
+}
+
+/// Why a recipient cannot be one of this message.
+enum Other {
+    /// It needs other settings than those before it (D74).
+    Settings,
+    CannotTell(LookupFailed),
+}
+
+/// Gives the message the settings that domainqueue has for the recipient; the log line about it, if any.
+fn by_recipient(
+    transaction: &mut Transaction,
+    base: &Setup,
+    address: &[u8],
+    reason: &Reason,
+    ask: &mut AskBy<'_>,
+) -> Result<Option<Vec<u8>>, Other> {
+    let Some(domain) = domain(address).filter(|_| !reason.is_blackholed()) else { return Ok(None) };
+    let by_sender = transaction.setup.as_deref().unwrap_or(base);
+    let applied = ruled(RuleFile::ByRecipient, domain, by_sender, ask).map_err(Other::CannotTell)?;
+    let line = applied.as_ref().map(|applied| rules_line("DomainQueue Rule", applied, &loggable(address)));
+    let own = applied.map(|applied| Box::new(applied.setup));
+    match &transaction.by_recipient {
+        Some(settled) if *settled != own => return Err(Other::Settings),
+        Some(_) => {}
+        None => transaction.by_recipient = Some(own),
+    }
+    Ok(line)
 }
 
 /// A value in a line of fields: blanks would end it.

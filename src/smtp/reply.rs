@@ -162,6 +162,8 @@ pub const NO_OWN_ADDRESSES: Reply = Reply::new(451, "Sorry, I'm unable to figure
 pub const BARE_LF: Reply = Reply::new(451, "Sorry, I received Bare LF. (#4.6.0)");
 /// The queue program does not start.
 pub const QUEUE_FAILURE: Reply = Reply::new(451, "Sorry, I got a temporary queue failure (#4.3.0)");
+/// domainqueue has other settings for this recipient than for those before it (D74).
+pub const OTHER_QUEUE: Reply = Reply::new(452, "sorry, this recipient needs a message of its own (#4.5.3)");
 /// The queue program refused for now.
 pub fn queue_deferred(text: &[u8]) -> Reply {
     Reply::with(451, &[text])

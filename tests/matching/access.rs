@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use postern::control::Setup;
 use postern::lookup::Lookups;
+use postern::policy::rules::RuleFile;
 use postern::policy::verdict::{Answer, LookupFailed, Question};
 
 use super::{Replay, plain};
@@ -53,4 +54,50 @@ pub(super) fn access_list(replay: &mut Replay, number: usize, entry: &Value) {
         let answer = lookups.answer(Question::AccessList { sender, recipient });
         replay.compare(&format!("{number}: {at}"), plain(result), verdict(&answer, ["allow", "deny"]));
     }
+}
+
+/// The environment that both kinds of rules were observed with.
+const BEFORE: [(&str, &str); 3] = [("A", "orig"), ("B", "orig"), ("S4", "orig")];
+
+/// The number of the rule and the environment behind it, as observed and as ours.
+fn rules(replay: &mut Replay, entry: &Value, file: (&str, &Value), rules: RuleFile, subject: &str, number: usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let qregex = entry.get("QREGEX").and_then(Value::as_str).map(|value| ("QREGEX", value));
+    let variables: Vec<_> = BEFORE.into_iter().chain(qregex).collect();
+    let setup = setup(dir.path(), file.0, file.1.as_str(), &variables);
+    let answer = Lookups::without_dns(&setup).answer(Question::Rules(rules, subject.as_bytes()));
+    let (rule, setup) = match answer {
+        Ok(Answer::Applied(applied)) => (applied.number, applied.setup),
+        Ok(Answer::No) => (0, setup),
+        answer => {
+            replay.compare(
+                &format!("{number}: {subject}"),
+                &observed(entry),
+                &format!("{:?}", answer.map(drop).map_err(drop)),
+            );
+            return;
+        }
+    };
+    let pairs = setup.environment.iter().filter(|(name, _)| *name != b"QREGEX");
+    let mut pairs: Vec<String> =
+        pairs.map(|(name, value)| String::from_utf8([name, b"=", value].concat()).unwrap()).collect();
+    pairs.sort();
+    replay.compare(&format!("{number}: {subject}"), &observed(entry), &format!("{rule} {}", pairs.join(" ")));
+}
+
+fn observed(entry: &Value) -> String {
+    let after: Vec<_> = entry["environment_after"].as_array().unwrap().iter().map(plain).collect();
+    format!("{} {}", entry["matched_rule"], after.join(" "))
+}
+
+pub(super) fn env_rules(replay: &mut Replay, number: usize, entry: &Value) {
+    let file = ("from.envrules", &replay.observed["envrules_file"].clone());
+    rules(replay, entry, file, RuleFile::BySender, plain(&entry["address"]), number);
+}
+
+pub(super) fn domain_queue(replay: &mut Replay, number: usize, entry: &Value) {
+    let file = ("domainqueue", &replay.observed["domainqueue_file"].clone());
+    // A session asks by the domain, and does not ask for what looks like a relay probe.
+    let domain = plain(&entry["address"]).split_once('@').map_or("", |(_, domain)| domain);
+    rules(replay, entry, file, RuleFile::ByRecipient, domain, number);
 }

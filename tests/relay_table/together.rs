@@ -132,7 +132,7 @@ fn without_checkrelay_nobody_asks() {
     }
     drop(smtp);
     let traced = std::fs::read_to_string(&trace).unwrap();
-    assert!(traced.contains("relayclients") && !traced.contains("relaydb") && !traced.contains("checkrelay"));
+    assert!(traced.contains("rcpthosts") && !traced.contains("relaydb") && !traced.contains("checkrelay"));
 }
 
 #[test]

@@ -106,6 +106,7 @@ const WORLDLY: &[(&str, &str)] = &[
     ("src/cdb/", "reads and writes cdb files"),
     ("src/control/environment.rs", "reads the environment"),
     ("src/control/load.rs", "reads control files, asks the socket for the client"),
+    ("src/control/present.rs", "looks which control files there are"),
     ("src/control/summary.rs", "looks which control files there are"),
     ("src/spawn.rs", "starts programs"),
     ("src/queue/program.rs", "runs the queue program"),
@@ -138,6 +139,7 @@ const WORLD: &[&str] = &[
     "std::time::SystemTime",
     "std::time::Instant",
     "nix::",
+    "rustix::",
 ];
 /// Of these, what is only data.
 const DATA: &[&str] = &["nix::sys::wait::WaitStatus"];

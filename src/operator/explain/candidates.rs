@@ -300,7 +300,8 @@ fn meant(text: &str, fault: &Fault) -> Option<String> {
 fn exceptions(step: &Step) -> impl Iterator<Item = (&str, u32)> {
     step.consulted.iter().filter_map(|consulted| match &consulted.answer {
         Some(Ok(Answer::Excepted(evidence))) => Some((evidence.file.as_ref(), evidence.line?)),
-        Some(Ok(Answer::Absent | Answer::No | Answer::NeedsDns | Answer::Yes(_)) | Err(_)) | None => None,
+        Some(Ok(Answer::Absent | Answer::No | Answer::NeedsDns | Answer::Yes(_) | Answer::Applied(_)) | Err(_))
+        | None => None,
     })
 }
 

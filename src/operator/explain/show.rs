@@ -147,7 +147,7 @@ fn place(evidence: &Evidence) -> (&str, Option<u32>) {
 fn evidence_of_answer(answer: &Result<Answer, LookupFailed>) -> Option<(&str, Option<u32>)> {
     match answer {
         Ok(Answer::Yes(evidence) | Answer::Excepted(evidence)) => Some(place(evidence)),
-        Ok(Answer::Absent | Answer::No | Answer::NeedsDns) => None,
+        Ok(Answer::Absent | Answer::No | Answer::NeedsDns | Answer::Applied(_)) => None,
         Err(failed) => evidence_of_failure(failed),
     }
 }

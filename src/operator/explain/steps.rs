@@ -212,8 +212,8 @@ pub fn play(setup: &Setup, situation: &Situation, known: &mut Known) -> Explanat
     let mut session = Session::new(setup).supposing(situation.credentials.clone()).witnessed_by(&witness);
     let mut lookups = Lookups::with_known(setup, std::mem::take(known)).at(situation.at_seconds);
     let date = rfc5322(situation.at_seconds.unwrap_or_else(now_seconds));
-    let mut asked = |question: Question<'_>| {
-        let answer = lookups.answer(question);
+    let mut asked = |by: &Setup, question: Question<'_>| {
+        let answer = lookups.answer_by(by, question);
         heard.answer(question, &answer);
         answer
     };
@@ -228,8 +228,8 @@ pub fn play(setup: &Setup, situation: &Situation, known: &mut Known) -> Explanat
     let rcpt = situation.recipients.iter().map(|recipient| [b"RCPT TO:<", recipient.as_slice(), b">"].concat());
     for line in [ehlo, mail].into_iter().chain(rcpt) {
         lookups.begin_command();
-        let turn = session.hear(&line, &mut |question: Question<'_>| {
-            let answer = lookups.answer(question);
+        let turn = session.hear(&line, &mut |by: &Setup, question: Question<'_>| {
+            let answer = lookups.answer_by(by, question);
             heard.answer(question, &answer);
             answer
         });
@@ -257,8 +257,8 @@ impl Heard<'_> {
         let said = answer_in_words(question, answer, self.setup, self.asks_dns);
         match question {
             // No rule asks this, but the reading of an address.
-            // Nor this: it changes nothing of the decision.
-            Question::OwnAddress(_) | Question::Listed(Listing::SpamIgnore, _) => {
+            // Nor these: they change nothing of the decision themselves.
+            Question::OwnAddress(_) | Question::Listed(Listing::SpamIgnore, _) | Question::Rules(_, _) => {
                 self.add(question.source_name(), said, Some(answer.clone()));
             }
             Question::OwnDomain(_)

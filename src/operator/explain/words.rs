@@ -19,14 +19,21 @@ pub(super) fn answer_in_words(
         Ok(Answer::Excepted(evidence)) => format!("{evidence} is an exception"),
         Ok(Answer::NeedsDns) => "only DNS can tell".to_string(),
         Ok(Answer::Yes(evidence)) => format!("yes, {evidence}"),
+        Ok(Answer::Applied(applied)) => {
+            let names: Vec<_> = applied.names.iter().map(|name| shown(name)).collect();
+            format!("{}: rule {} changes {}", applied.evidence, applied.number, names.join(", "))
+        }
         Err(failed @ LookupFailed::Dns { .. }) if !asks_dns => format!("cannot tell: {failed} (ask it with --dns)"),
         Err(failed) => format!("cannot tell: {failed}"),
     }
 }
 
+fn shown(octets: &[u8]) -> String {
+    String::from_utf8_lossy(&printable(octets)).into_owned()
+}
+
 /// Whom a list has no line for.
 fn no(question: Question<'_>, setup: &Setup) -> String {
-    let shown = |octets: &[u8]| String::from_utf8_lossy(&printable(octets)).into_owned();
     let ip = shown(&setup.client.address_text);
     match question {
         Question::OwnDomain(domain) => format!("no line is about {}", shown(domain)),
@@ -39,6 +46,7 @@ fn no(question: Question<'_>, setup: &Setup) -> String {
         Question::AccessList { recipient, .. } => format!("no line keeps the sender from {}", shown(recipient)),
         Question::BadHost => format!("no line speaks against {}", shown(setup.client.shown_name())),
         Question::Listed(_, address) => format!("no line is about {}", shown(address)),
+        Question::Rules(_, subject) => format!("no rule is about {}", shown(subject)),
         Question::OwnAddress(address) => format!("{address} is none"),
     }
 }

@@ -23,7 +23,7 @@ fn channel() -> Channel {
 }
 
 fn hear(session: &mut Session<'_>, line: &str) -> Turn {
-    session.hear(line.as_bytes(), &mut |_| Ok(Answer::No))
+    session.hear(line.as_bytes(), &mut |_, _| Ok(Answer::No))
 }
 
 /// The mechanisms that EHLO names.

@@ -34,7 +34,7 @@ pub fn auth(input: &[u8]) {
     // That the checker has said yes to this session, or has given it a verifier to prove.
     let (mut is_granted, mut may_prove) = (false, false);
     for line in input.0.split(|octet| *octet == b'\n').take(LINES_MAX) {
-        let mut turn = session.hear(line, &mut |_| Ok(Answer::No));
+        let mut turn = session.hear(line, &mut |_, _| Ok(Answer::No));
         loop {
             presentable(&turn);
             turn = match turn.then {

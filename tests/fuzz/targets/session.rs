@@ -26,12 +26,15 @@ pub fn session(input: &[u8]) {
     let mut answers = Input(input.counted());
     let mut session = Session::new(&setup);
     let mut witness = Witness { setup: &setup, sender: Vec::new(), recipients: None };
-    presentable(&session.greet("Sat, 21 Nov 2026 19:21:46 +0000", &mut |_| Ok(Answer::No)));
+    presentable(&session.greet("Sat, 21 Nov 2026 19:21:46 +0000", &mut |_, _| Ok(Answer::No)));
     presentable(&session.early_talker());
     presentable(&session.terminated());
     for line in input.0.split(|byte| *byte == b'\n').take(LINES_MAX) {
         let mut asked = Vec::new();
-        let turn = session.hear(line, &mut |question| {
+        let turn = session.hear(line, &mut |_, question| {
+            if matches!(question, Question::Rules(_, _)) {
+                return Ok(Answer::No); // Rules let nobody in.
+            }
             let answer = match (question, answer(answers.byte())) {
                 // What refuses or drops by itself would leave nothing to look at.
                 (Question::Listed(_, _) | Question::HostAccess(_) | Question::AccessList { .. }, Ok(_)) => {
