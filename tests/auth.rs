@@ -1,8 +1,12 @@
 //! AUTH against the file of auth-cdb: users made by `postern passwd`, real exchanges, and what users who do not exist look like.
 #![allow(clippy::disallowed_methods, clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
+#[path = "auth/cram.rs"]
+mod cram;
 #[path = "support/home.rs"]
 mod home;
+#[path = "auth/process.rs"]
+mod process;
 #[path = "support/smtp.rs"]
 mod smtp;
 mod support;
@@ -45,10 +49,15 @@ fn passwd(home: &Home, arguments: &[&str], typed: &str) -> Output {
 }
 
 fn start(home: &Home, checkers: &[&str]) -> Smtp {
+    start_with(home, &[], checkers)
+}
+
+fn start_with(home: &Home, variables: &[(&str, &str)], checkers: &[&str]) -> Smtp {
     let mut command = Command::new(program("smtpd"));
     command.current_dir(home.path()).env_clear().env("PATH", "/usr/bin:/bin").env("CONTROLDIR", home.control());
     command.env("QMAILQUEUE", home.queue()).env("QUEUE_HOME", home.path()).env("TCPREMOTEIP", "192.0.2.7");
     command.env("PENALTY", "0").env("AUTH_MAXFAIL", "1000").env("DISABLE_EXTRA_GREET", "");
+    command.envs(variables.iter().copied());
     let smtp = Smtp::start(command.arg("mx.test").args(checkers));
     assert_eq!(smtp.line().unwrap(), "220 mx.test");
     smtp
