@@ -98,7 +98,7 @@ impl Scram {
             return Step::Refused;
         }
         self.stage = Stage::End;
-        Step::Challenge([b"v=", STANDARD.encode(&verifier.signature(&told)).as_bytes()].concat())
+        Step::Challenge([b"v=", STANDARD.encode(verifier.signature(&told)).as_bytes()].concat())
     }
 }
 
@@ -122,9 +122,9 @@ impl First {
         if let Some(fault) = name_fault(&user) {
             return Err(fault);
         }
-        // Nobody may act for somebody else.
+        // Nobody may act for somebody else; GNU SASL names nobody by an empty name.
         let is_own = match acts_for.strip_prefix(b"a=") {
-            Some(name) => unescaped(name).as_ref() == Some(&user),
+            Some(name) => name.is_empty() || unescaped(name).as_ref() == Some(&user),
             None => acts_for.is_empty(),
         };
         let bound = [flag, b",", acts_for, b",", data].concat();

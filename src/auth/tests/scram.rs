@@ -89,6 +89,7 @@ fn the_first_message_of_scram_is_read() {
         ("y,,n=user,r=a", r"check user\x00\x00\x00\x0c\x00"),
         ("n,a=user,n=user,r=a", r"check user\x00\x00\x00\x0c\x00"),
         ("n,,n=a=2Cb=3Dc,r=a,x=y", r"check a,b=c\x00\x00\x00\x0c\x00"),
+        ("n,a=,n=user,r=a", r"check user\x00\x00\x00\x0c\x00"),
         ("n,a=root,n=user,r=a", "refused"),
         ("n,root,n=user,r=a", "refused"),
         ("p=tls-exporter,,n=user,r=a", "refused"),
