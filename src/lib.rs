@@ -10,6 +10,7 @@ pub mod auth;
 
 pub mod smtp;
 
+pub mod account_table;
 pub mod client;
 pub mod control;
 pub mod relay_table;

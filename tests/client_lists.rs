@@ -44,7 +44,7 @@ enum Said {
 fn said(answer: Result<Answer, LookupFailed>) -> Said {
     match answer {
         Ok(Answer::Yes(evidence)) => Said::Granted(evidence.suffix),
-        Ok(Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::Applied(_)) => Said::Refused,
+        Ok(Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::Unfit(_) | Answer::Applied(_)) => Said::Refused,
         Ok(Answer::NeedsDns) => Said::NeedsDns,
         Err(_) => Said::Later,
     }

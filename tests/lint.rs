@@ -370,3 +370,22 @@ fn a_checker_that_says_yes_to_everybody_is_found() {
         "{found:?}"
     );
 }
+
+#[test]
+fn sources_of_mailboxes_that_cannot_tell() {
+    let home =
+        home(&[("recipients", "!open.test\n@a.test:none.cdb\n:x\n@b.test|/nonexistent/program x\n@b.test|true\n")]);
+    let missing = format!("error: recipients:2: {}/none.cdb: file does not exist", home.path().display());
+    let expected = [
+        missing.as_str(),
+        "error: recipients:3: `:x` cannot be used: no domain before the colon or bar",
+        "error: recipients:4: /nonexistent/program: there is no such program",
+    ];
+    check(&home, &[], 2, &expected);
+    let expected = [&["warning: CHECKRECIPIENT: is `4`, which counts as 3"], expected.as_slice()].concat();
+    check(&home, &["--env", "CHECKRECIPIENT=4"], 2, &expected);
+    fs::remove_file(home.control().join("recipients")).unwrap();
+    check(&home, &["--env", "CHECKRECIPIENT=1"], 0, &[]);
+    check(&home, &["--env", "CHECKRECIPIENT=2"], 2, &["error: recipients: is missing, and CHECKRECIPIENT asks it"]);
+    check(&home, &["--env", "MASQUERADE=x@a.test"], 1, &["warning: MASQUERADE: does nothing without CHECKSENDER"]);
+}

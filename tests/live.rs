@@ -3,8 +3,12 @@
 
 #[path = "live/auth.rs"]
 mod auth;
+#[path = "live/clients.rs"]
+mod clients;
 #[path = "live/corpus.rs"]
 mod corpus;
+#[path = "live/fail2ban.rs"]
+mod fail2ban;
 #[path = "support/home.rs"]
 mod home;
 #[path = "support/net.rs"]

@@ -187,12 +187,12 @@ fn lint_knows_the_rules_of_tcpserver() {
     assert_eq!(lint("127.:allow,RELAYCLIENT=\"\"\n:allow\n").status.code(), Some(0));
     let open = lint(":allow,RELAYCLIENT=\"\"\n");
     assert!(open.status.code() == Some(2) && stdout(&open).contains("this is an open relay"), "{}", stdout(&open));
-    let ignored = lint("10.:allow,CHECKSENDER=\"\"\n");
-    assert!(ignored.status.code() == Some(1) && stdout(&ignored).contains("rule `10.`: CHECKSENDER is set and does"));
+    let ignored = lint("10.:allow,SMTPS=\"\"\n");
+    assert!(ignored.status.code() == Some(1) && stdout(&ignored).contains("rule `10.`: SMTPS is set and does"));
     // A network is many keys and one finding.
-    let network = stdout(&lint("192.0.2.64/26:allow,CHECKSENDER=\"1\"\n10.:deny\n"));
+    let network = stdout(&lint("192.0.2.64/26:allow,SPFBEHAVIOR=\"1\"\n10.:deny\n"));
     assert!(
-        network.contains("rule `192.0.2.64`: CHECKSENDER") && network.matches("CHECKSENDER").count() == 1,
+        network.contains("rule `192.0.2.64`: SPFBEHAVIOR") && network.matches("SPFBEHAVIOR").count() == 1,
         "{network}"
     );
 }

@@ -20,7 +20,7 @@ use crate::control::environment::Environment;
 use crate::control::present::Present;
 use crate::control::settings::{FILES, Key, variable};
 use crate::control::text::{entries, first_line, signed, unsigned};
-use crate::control::{Control, RelayLevel, Setup};
+use crate::control::{CheckRecipient, Control, RelayLevel, Setup};
 use crate::errno::words;
 
 /// Where a control directory may be when no variable names it.
@@ -264,6 +264,9 @@ impl Setup {
             Key::RelayText => control.relay_text = Some(line()).filter(|line| !line.is_empty()),
             Key::AuthAll => control.auth_all = true,
             Key::CugMail => control.closed_user_group = true,
+            Key::CheckSender => control.check_sender = true,
+            Key::CheckRecipient => control.check_recipient = Some(CheckRecipient::of_text(text)),
+            Key::MaxRcptErrCount => control.invalid_recipients_max = source.count(text, 0),
             Key::QRegex => control.regular_expressions = source.number(text, 0) != 0,
             Key::AllowBareLf => control.allow_bare_lf = true,
             Key::ForbidBareCr => control.forbid_bare_cr = true,

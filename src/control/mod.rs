@@ -102,6 +102,12 @@ pub struct Control {
     pub relay_text: Option<Vec<u8>>,
     /// CUGMAIL.
     pub closed_user_group: bool,
+    /// CHECKSENDER.
+    pub check_sender: bool,
+    /// CHECKRECIPIENT and who is asked.
+    pub check_recipient: Option<CheckRecipient>,
+    /// After so many recipients without a mailbox the session ends; 0 means never.
+    pub invalid_recipients_max: u32,
     /// Lists hold regular expressions instead of wildcards.
     pub regular_expressions: bool,
     /// ALLOW_BARELF.
@@ -136,6 +142,27 @@ impl RelayLevel {
             b"none" => Self::None,
             b"open" => Self::Open,
             _ => Self::Unknown(word.to_vec()),
+        }
+    }
+}
+
+/// Who is asked whether a recipient has a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckRecipient {
+    /// 1: the system for domains in `locals`, the database for the others.
+    Accounts,
+    /// 2: `recipients`, then as 1.
+    Both,
+    /// 3, and anything else: `recipients`.
+    Recipients,
+}
+
+impl CheckRecipient {
+    fn of_text(text: &[u8]) -> Self {
+        match text::signed(text) {
+            Some(1) => Self::Accounts,
+            Some(2) => Self::Both,
+            Some(_) | None => Self::Recipients,
         }
     }
 }
@@ -188,6 +215,9 @@ impl Default for Control {
             relay_level: RelayLevel::Normal,
             relay_text: None,
             closed_user_group: false,
+            check_sender: false,
+            check_recipient: None,
+            invalid_recipients_max: 0,
             regular_expressions: false,
             allow_bare_lf: false,
             forbid_bare_cr: false,

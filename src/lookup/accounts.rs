@@ -1,4 +1,6 @@
-//! Who is a local host and a local user: `=localhosts` and `=localusers` of relaymailfrom.
+//! Who is a local host and a local user: `=localhosts` and `=localusers` of relaymailfrom; who has a mailbox.
+
+mod mailbox;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -129,11 +131,24 @@ impl<'s> Accounts<'s> {
     }
 
     fn is_in_recipients(&mut self, address: &Address<'_>) -> Result<bool, LookupFailed> {
+        Ok(self.in_recipients(address, Whom::User)?.is_some_and(|line| line.is_some()))
+    }
+
+    /// The line of `recipients` that has the address; none at all if there is no such file.
+    fn in_recipients(&mut self, address: &Address<'_>, whom: Whom) -> Result<Option<Option<u32>>, LookupFailed> {
         let path = self.setup.control.directory.join("recipients");
         let rules = recipients::rules_for(&path, address.domain);
-        let rules = rules.map_err(|error| unreadable("recipients", Unreadable { path, error }))?.unwrap_or_default();
+        let rules = rules.map_err(|error| unreadable("recipients", Unreadable { path, error }))?;
+        let Some(rules) = rules else { return Ok(None) };
         let deadline = Instant::now() + Duration::from_secs(PROGRAM_SECONDS_MAX);
-        any(rules.into_iter().map(|rule| self.ask(rule, address.whole, deadline)))
+        let mut found = None;
+        any(rules.into_iter().map(|rule| {
+            let line = rule.line;
+            let answer = self.ask(rule, address, whom, deadline);
+            found = found.or((answer == Ok(true)).then_some(line));
+            answer
+        }))?;
+        Ok(Some(found))
     }
 
     fn is_in_passwd(&mut self, address: &Address<'_>) -> Result<bool, LookupFailed> {
@@ -142,25 +157,35 @@ impl<'s> Accounts<'s> {
                 .map_err(|error| unreadable(PASSWD, Unreadable { path: self.passwd.clone(), error }))?)
     }
 
-    fn ask(&mut self, Rule { line, source }: Rule, address: &[u8], deadline: Instant) -> Result<bool, LookupFailed> {
+    fn ask(
+        &mut self,
+        Rule { line, source }: Rule,
+        address: &Address<'_>,
+        whom: Whom,
+        deadline: Instant,
+    ) -> Result<bool, LookupFailed> {
+        let forms = || [Some(address.whole.to_vec()), address.list(whom)].into_iter().flatten();
         let answer = match source {
-            Source::Anybody => Ok(false), // A line that lets everybody pass knows no accounts.
+            Source::Anybody => Ok(whom == Whom::Recipient), // A line that lets everybody pass knows no accounts.
             Source::Cdb(path) => {
-                return self.is_in_cdb(self.working_directory().join(OsStr::from_bytes(&path)), address);
+                return self.is_in_cdb(self.working_directory().join(OsStr::from_bytes(&path)), forms());
             }
-            Source::Program(text) => self.ask_program(&text, address, deadline),
+            Source::Program(text) => forms().try_fold(false, |known, form| match known {
+                true => Ok(true),
+                false => self.ask_program(&text, &form, deadline),
+            }),
             Source::Unusable(why) => Err(why.to_owned()),
         };
         answer.map_err(|error| LookupFailed::BadEntry { file: "recipients".into(), line, error })
     }
 
-    /// Only the whole address is a key: what an extension or a bounce address stands for is no account of that name.
-    fn is_in_cdb(&mut self, path: PathBuf, address: &[u8]) -> Result<bool, LookupFailed> {
+    fn is_in_cdb(&mut self, path: PathBuf, forms: impl Iterator<Item = Vec<u8>>) -> Result<bool, LookupFailed> {
         if self.cdbs.len() >= OPEN_CDBS_MAX && !self.cdbs.contains_key(&path) {
             self.cdbs.clear();
         }
         let cdb = self.cdbs.entry(path.clone()).or_insert_with(|| Compiled::new(path.clone()));
-        let error = match cdb.contains_any(&[&[b":", address].concat()]) {
+        let keys: Vec<Vec<u8>> = forms.map(|form| [b":".as_slice(), &form].concat()).collect();
+        let error = match cdb.contains_any(&keys.iter().map(Vec::as_slice).collect::<Vec<_>>()) {
             Ok(Some(answer)) => return Ok(answer),
             Ok(None) => words(&io::Error::from_raw_os_error(libc::ENOENT)).into_owned(),
             Err(Undecided::Unreadable(unreadable)) => words(&unreadable.error).into_owned(),
@@ -200,6 +225,15 @@ impl<'s> Accounts<'s> {
     }
 }
 
+/// Whom `recipients` is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    /// A user of exactly this name: what an extension or a bounce address stands for is none.
+    User,
+    /// A recipient: `list-joe=x.ex@here` is for `list-@here`, and a line may let everybody pass.
+    Recipient,
+}
+
 /// An address, in lower case, that a mailbox may have.
 struct Address<'a> {
     whole: &'a [u8],
@@ -212,6 +246,14 @@ impl<'a> Address<'a> {
     fn parse(whole: &'a [u8]) -> Option<Self> {
         let at = memchr::memrchr(b'@', whole).filter(|at| *at > 0 && is_plain(whole))?;
         Some(Self { whole, name: whole.get(..at)?, domain: whole.get(at + 1..)? })
+    }
+}
+
+impl Address<'_> {
+    /// The address that the beginning of a recipient's name stands for, up to the first `-`, `=` or `+` (VERP).
+    fn list(&self, whom: Whom) -> Option<Vec<u8>> {
+        let breaks = memchr::memchr3(b'-', b'=', b'+', self.name).filter(|_| whom == Whom::Recipient)?;
+        Some([self.name.get(..=breaks)?, b"@", self.domain].concat())
     }
 }
 

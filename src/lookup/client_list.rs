@@ -255,7 +255,9 @@ mod tests {
         match answer(text, ip).unwrap() {
             Answer::Yes(evidence) => Some((evidence.line.unwrap(), String::from_utf8(evidence.suffix).unwrap())),
             Answer::No | Answer::Excepted(_) => None,
-            answer @ (Answer::Absent | Answer::NeedsDns | Answer::Applied(_)) => panic!("{answer:?}"),
+            answer @ (Answer::Absent | Answer::NeedsDns | Answer::Unfit(_) | Answer::Applied(_)) => {
+                panic!("{answer:?}")
+            }
         }
     }
 

@@ -97,7 +97,11 @@ impl<'s> MailFrom<'s> {
             Ok(Answer::Yes(evidence)) => Ok(Answer::Yes(evidence)),
             otherwise => match self.by_condition(&lines, sender, sought, using, world)? {
                 Answer::No | Answer::Absent => otherwise,
-                answer @ (Answer::Yes(_) | Answer::NeedsDns | Answer::Excepted(_) | Answer::Applied(_)) => Ok(answer),
+                answer @ (Answer::Yes(_)
+                | Answer::NeedsDns
+                | Answer::Excepted(_)
+                | Answer::Unfit(_)
+                | Answer::Applied(_)) => Ok(answer),
             },
         };
         match (answer, unreadable) {
@@ -127,7 +131,7 @@ impl<'s> MailFrom<'s> {
             match self.weigh(condition, sender, sought, using, world) {
                 Ok(Answer::Yes(evidence)) => return Ok(Answer::Yes(evidence)),
                 Ok(Answer::NeedsDns) => needs_dns = true,
-                Ok(Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::Applied(_)) => {}
+                Ok(Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::Unfit(_) | Answer::Applied(_)) => {}
                 Err(failure) => drop(failed.get_or_insert(failure)),
             }
         }

@@ -22,7 +22,7 @@ mod mail_from;
 mod own;
 mod passwd;
 mod pieces;
-mod recipients;
+pub mod recipients;
 mod relay_mx;
 pub mod relay_table;
 pub mod sender_line;
@@ -36,6 +36,7 @@ use std::path::{Path, PathBuf};
 use crate::control::Setup;
 use crate::dns::Dns;
 use crate::errno::words;
+use crate::lookup::accounts::Accounts;
 use crate::lookup::client_list::{ClientList, World, decide};
 use crate::lookup::clients::{Reading, Sought};
 use crate::lookup::hosts::{Host, Hosts};
@@ -62,6 +63,8 @@ pub struct Lookups<'s> {
     /// The domain that was asked for last.
     relay_mx: Option<(Vec<u8>, Result<Answer, LookupFailed>)>,
     relay_table: RelayTable,
+    /// Who has a mailbox, for who asks.
+    accounts: Option<Accounts<'s>>,
     /// The moment that is supposed, in seconds since 1970; none is now.
     at: Option<i64>,
     may_ask_dns: bool,
@@ -118,6 +121,7 @@ impl<'s> Lookups<'s> {
             listed: Listed::default(),
             relay_mx: None,
             relay_table: RelayTable::default(),
+            accounts: None,
             at: None,
             may_ask_dns: false,
             dns: None,
@@ -189,12 +193,20 @@ impl<'s> Lookups<'s> {
             },
             Question::BadHost => bad_host::answer(setup),
             Question::Listed(listing, address) => self.listed.find(listing, address, settings),
+            Question::Mailbox { recipient, check } => self.accounts().recipient(recipient, check),
+            Question::Sender(sender) => self.accounts().sender(sender),
+            Question::SameDomain(domain, other) => self.accounts().is_same_domain(domain, other),
             Question::Rules(rules, subject) => env_rules::answer(rules, subject, settings, &mut self.notes),
             Question::OwnAddress(address) => match own::is_own_address(setup, address)? {
                 true => Ok(entry("own address", None)),
                 false => Ok(Answer::No),
             },
         }
+    }
+
+    fn accounts(&mut self) -> &mut Accounts<'s> {
+        let setup = self.setup;
+        self.accounts.get_or_insert_with(|| Accounts::new(setup))
     }
 
     fn prepare_dns(&mut self, using: Using) {

@@ -6,6 +6,14 @@ use std::path::Path;
 
 use crate::lookup::pieces::{self, ListFile};
 
+/// Whether `name`, in lower case, is a user of any kind, root too: who that is gets its mail somewhere.
+///
+/// # Errors
+/// As [`is_user`].
+pub(super) fn is_known(path: &Path, name: &[u8]) -> io::Result<bool> {
+    Ok(uid(path, name)?.is_some())
+}
+
 /// Whether `name`, in lower case as `qmail-local` would look for it, is a user who may get mail: anybody but uid 0.
 ///
 /// System users count, and so do those whose shell is `nologin`: a shell says who may log in, not who may get mail. Of
@@ -14,13 +22,17 @@ use crate::lookup::pieces::{self, ListFile};
 /// # Errors
 /// Whatever keeps the file from being read, its absence too: then nobody knows who is a user.
 pub(super) fn is_user(path: &Path, name: &[u8]) -> io::Result<bool> {
+    Ok(uid(path, name)?.is_some_and(|uid| uid != 0))
+}
+
+fn uid(path: &Path, name: &[u8]) -> io::Result<Option<u32>> {
     let list = ListFile::open(path)?.ok_or(io::Error::from_raw_os_error(libc::ENOENT))?;
     let mut uid = None;
     pieces::each_piece(&list.file, list.chunk_octets(), |piece| {
         uid = piece.lines().split(|octet| *octet == b'\n').find_map(|line| uid_of(name, line));
         if uid.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    Ok(uid.flatten().is_some_and(|uid| uid != 0))
+    Ok(uid.flatten())
 }
 
 /// None if the line is not about `name`; nothing in it if the line has no uid, as NIS may leave one.

@@ -18,7 +18,7 @@ pub(super) struct Rule {
 
 /// Who knows the accounts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub enum Source {
     /// Nobody: the line, as `!domain`, lets every recipient pass.
     Anybody,
     /// The compiled list of this path.
@@ -55,6 +55,12 @@ pub(super) fn rules_for(path: &Path, domain: &[u8]) -> io::Result<Option<Vec<Rul
         ControlFlow::Continue(())
     })?;
     Ok(Some(rules))
+}
+
+/// Who knows the accounts, by one line.
+#[must_use]
+pub fn source(entry: &[u8]) -> Source {
+    parse(entry).1
 }
 
 fn parse(entry: &[u8]) -> (Scope<'_>, Source) {

@@ -42,7 +42,14 @@ pub(super) fn answer(domain: &[u8], world: &mut World<'_>) -> Result<Answer, Loo
         for ip in addresses {
             match weigh(&list, &Sought { ip, name: Some(&host), confirmed: true }, world) {
                 Ok(Answer::Yes(evidence)) => return Ok(Answer::Yes(evidence)),
-                Ok(Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns | Answer::Applied(_)) => {}
+                Ok(
+                    Answer::No
+                    | Answer::Absent
+                    | Answer::Excepted(_)
+                    | Answer::NeedsDns
+                    | Answer::Unfit(_)
+                    | Answer::Applied(_),
+                ) => {}
                 Err(failed) => drop(failure.get_or_insert(failed)),
             }
         }

@@ -5,6 +5,7 @@ mod clients;
 mod compiled;
 mod ladder;
 mod list;
+mod mailboxes;
 mod names;
 mod relay;
 mod relay_table;
@@ -82,6 +83,7 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
     findings.extend(relay::lint_confirmation(directory, environment));
     findings.extend(list::lint_switched_off(directory, environment));
     findings.extend(relay_table::lint_relay_table(directory, environment));
+    findings.extend(mailboxes::lint_mailboxes(directory, environment));
     if matches!(directory.join("rcpthosts").try_exists(), Ok(false)) {
         let text = "is missing, so every recipient that needs it gets 451: write the domains of this host into it";
         findings.push(Finding::error(directory.join("rcpthosts"), text));

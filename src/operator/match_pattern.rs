@@ -114,9 +114,14 @@ impl<'s> Matcher<'s> {
             (Pattern::AddressesOf(name), Some(ip)) => self.address_of(name, ip.to_canonical()),
             (Pattern::Me, Some(ip)) => match self.lookups.answer(Question::OwnAddress(ip)) {
                 Ok(Answer::Yes(_)) => Verdict::Yes(ip.to_canonical().to_string()),
-                Ok(Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns | Answer::Applied(_)) => {
-                    Verdict::No
-                }
+                Ok(
+                    Answer::No
+                    | Answer::Absent
+                    | Answer::Excepted(_)
+                    | Answer::NeedsDns
+                    | Answer::Unfit(_)
+                    | Answer::Applied(_),
+                ) => Verdict::No,
                 Err(failed) => Verdict::Unknown(failed.to_string()),
             },
         }

@@ -15,6 +15,10 @@ pub enum Listing {
     SpamIgnore,
     /// Senders for whom no domain is local.
     AuthDomains,
+    /// Senders that CHECKSENDER is about.
+    CheckedSenders,
+    /// Recipients that CHECKRECIPIENT is about.
+    CheckedRecipients,
     /// Recipients that are refused.
     BadRcptTo,
     /// Recipients that no list refuses or drops.
@@ -34,13 +38,15 @@ pub struct Names {
 
 impl Listing {
     /// All of them.
-    pub const ALL: [Listing; 9] = [
+    pub const ALL: [Listing; 11] = [
         Listing::BadIp,
         Listing::BadHelo,
         Listing::BadMailFrom,
         Listing::BlackholedSender,
         Listing::SpamIgnore,
         Listing::AuthDomains,
+        Listing::CheckedSenders,
+        Listing::CheckedRecipients,
         Listing::BadRcptTo,
         Listing::GoodRcptTo,
         Listing::BlackholedRcpt,
@@ -57,6 +63,8 @@ impl Listing {
             Listing::BlackholedSender => names("blackholedsender", "BLACKHOLEDSENDER"),
             Listing::SpamIgnore => names("spamignore", "SPAMIGNORE"),
             Listing::AuthDomains => names("authdomains", ""),
+            Listing::CheckedSenders => names("chksenderdomains", ""),
+            Listing::CheckedRecipients => names("chkrcptdomains", ""),
             Listing::BadRcptTo => names("badrcptto", "BADRCPTTO"),
             Listing::GoodRcptTo => names("goodrcptto", "GOODRCPTTO"),
             Listing::BlackholedRcpt => names("blackholedrcpt", "BLACKHOLEDRCPT"),
@@ -76,6 +84,8 @@ impl Listing {
             | Listing::BlackholedSender
             | Listing::SpamIgnore
             | Listing::AuthDomains
+            | Listing::CheckedSenders
+            | Listing::CheckedRecipients
             | Listing::BlackholedRcpt => None,
         }
     }

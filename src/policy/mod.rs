@@ -1,6 +1,8 @@
 //! The decision: the first rule that speaks decides, and silence means refusal. No I/O.
 
+mod check_sender;
 pub mod client;
+mod failed;
 pub mod helo;
 pub mod listing;
 pub mod recipient;
@@ -36,6 +38,8 @@ pub struct Facts<'a> {
     pub recipient: &'a [u8],
     /// How many recipients this message already has.
     pub recipients: usize,
+    /// How many recipients of this message had no mailbox.
+    pub invalid_recipients: u32,
     /// What the client has proved in this session.
     pub credentials: &'a Credentials,
 }
@@ -53,6 +57,7 @@ impl<'a> Facts<'a> {
             parameters: MailParameters::default(),
             recipient: b"",
             recipients: 0,
+            invalid_recipients: 0,
             credentials,
         }
     }
@@ -110,11 +115,24 @@ fn listed(listing: Listing, address: &[u8], ask: &mut Ask<'_>) -> Result<Option<
     found(Question::Listed(listing, address), ask)
 }
 
+/// Whether a check is about the address: its list has it, or there is no such list.
+fn is_in_scope(listing: Listing, address: &[u8], ask: &mut Ask<'_>) -> Result<bool, LookupFailed> {
+    match ask(Question::Listed(listing, address))? {
+        Answer::Yes(_) | Answer::Absent => Ok(true),
+        Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_) | Answer::Applied(_) => Ok(false),
+    }
+}
+
 /// The entry that a list answers with, if there is one.
 fn found(question: Question<'_>, ask: &mut Ask<'_>) -> Result<Option<Evidence>, LookupFailed> {
     match ask(question)? {
         Answer::Yes(evidence) => Ok(Some(evidence)),
-        Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns | Answer::Applied(_) => Ok(None),
+        Answer::No
+        | Answer::Absent
+        | Answer::Excepted(_)
+        | Answer::NeedsDns
+        | Answer::Unfit(_)
+        | Answer::Applied(_) => Ok(None),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::policy::listing::Listing;
 use crate::policy::sender::own_domain_only;
-use crate::policy::verdict::{Answer, Ask, Evidence, LookupFailed, Question, Reason, Verdict};
-use crate::policy::{Facts, Opinion, Rule, found, listed, refused_by, refused_if, relay};
+use crate::policy::verdict::{Answer, Ask, Evidence, LookupFailed, Question, Reason, Unfit, Verdict};
+use crate::policy::{Facts, Opinion, Rule, found, is_in_scope, listed, refused_by, refused_if, relay};
 use crate::smtp::path::domain;
 use crate::smtp::reply;
 
@@ -29,6 +29,8 @@ pub const RULES: &[Rule] = &[
 
 /// What can still refuse a recipient that is allowed.
 pub const LIMITS: &[Rule] = &[
+    Rule { name: "MAX_RCPT_ERRCOUNT", judge: too_many_invalid },
+    Rule { name: "CHECKRECIPIENT", judge: mailbox },
     Rule { name: "maxrecipients", judge: too_many },
     Rule { name: "bounces have one recipient", judge: second_of_bounce },
     Rule { name: "blackholedrcpt", judge: blackholed },
@@ -102,10 +104,69 @@ fn own_domain(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
     }
     match ask(Question::OwnDomain(domain)) {
         Ok(Answer::Yes(evidence)) => local_unless_right_is_needed(Reason::OwnDomain(evidence), facts, ask),
-        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Applied(_)) => Opinion::Silent,
+        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_) | Answer::Applied(_)) => {
+            Opinion::Silent
+        }
         // D20: the original accepts everything without this file.
         Ok(Answer::Absent) => Opinion::CannotTell(LookupFailed::NoRcptHosts),
         Err(failed) => Opinion::CannotTell(failed),
+    }
+}
+
+fn too_many_invalid(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
+    let most = facts.control.invalid_recipients_max;
+    if most == 0 || facts.invalid_recipients < most {
+        return Opinion::Silent;
+    }
+    refused_by("MAX_RCPT_ERRCOUNT", reply::TOO_MANY_INVALID)
+}
+
+/// CHECKRECIPIENT: a recipient in a domain of ours must have a mailbox, whoever sends; goodrcptto excepts.
+fn mailbox(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    let Some(check) = facts.control.check_recipient else { return Opinion::Silent };
+    let (sender, recipient) = (facts.sender, facts.recipient);
+    let absent = || Opinion::Decided(no_mailbox(sender, recipient, Unfit::Absent));
+    let cannot_tell = |failed| Opinion::Decided(Verdict::cannot_tell(failed));
+    let good = match is_checked(recipient, ask)
+        .map(|is_checked| is_checked.then(|| listed(Listing::GoodRcptTo, recipient, ask)))
+    {
+        Ok(None | Some(Ok(Some(_)))) => return Opinion::Silent,
+        Ok(Some(good)) => good,
+        Err(failed) => return cannot_tell(failed),
+    };
+    match (ask(Question::Mailbox { recipient, check }), good) {
+        (Ok(Answer::Yes(_)), _) => Opinion::Silent,
+        (Err(failed), _) | (Ok(_), Err(failed)) => cannot_tell(failed),
+        (Ok(Answer::Unfit(unfit)), Ok(_)) => Opinion::Decided(no_mailbox(sender, recipient, unfit)),
+        (Ok(Answer::Absent | Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Applied(_)), Ok(_)) => {
+            absent()
+        }
+    }
+}
+
+/// Whether the recipient is one of ours, and chkrcptdomains has it if there is such a list. The right to relay and AUTH_ALL
+/// make no difference.
+fn is_checked(recipient: &[u8], ask: &mut Ask<'_>) -> Result<bool, LookupFailed> {
+    let is_ours = match domain(recipient).map(|domain| ask(Question::OwnDomain(domain))).transpose()? {
+        None | Some(Answer::Yes(_)) => true,
+        Some(Answer::Absent) => return Err(LookupFailed::NoRcptHosts),
+        Some(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_) | Answer::Applied(_)) => false,
+    };
+    Ok(is_ours && is_in_scope(Listing::CheckedRecipients, recipient, ask)?)
+}
+
+/// What is said to a recipient without a mailbox.
+fn no_mailbox(sender: &[u8], recipient: &[u8], unfit: Unfit) -> Verdict {
+    Verdict::Refuse(reply::no_mailbox(sender, recipient, state(unfit)), Reason::Unfit(unfit, recipient.to_vec()))
+}
+
+/// The state of a mailbox, as reply and log tell it.
+#[must_use]
+pub fn state(unfit: Unfit) -> &'static str {
+    match unfit {
+        Unfit::Absent | Unfit::NoSmtp | Unfit::NotLocal => "is absent on this domain (#5.1.1)",
+        Unfit::Inactive => "is inactive on this domain (#5.2.1)",
+        Unfit::OverQuota => "is overquota on this domain (#5.2.2)",
     }
 }
 

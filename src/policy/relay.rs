@@ -2,9 +2,22 @@
 
 use crate::control::{Control, RelayLevel};
 use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Using, Verdict};
-use crate::policy::{Facts, Opinion};
+use crate::policy::{Facts, Opinion, Rule};
 use crate::smtp::path::domain;
 use crate::smtp::reply;
+
+/// What lets a client relay, whoever the recipient is.
+pub(super) const RIGHTS: &[Rule] = &[
+    Rule { name: "AUTH", judge: authenticated },
+    Rule { name: "relaylevel", judge: relay_level },
+    Rule { name: "RELAYCLIENT", judge: relay_client_variable },
+    Rule { name: "relayclients", judge: relay_clients },
+    Rule { name: "relaydomains", judge: relay_domains },
+    Rule { name: "relaymailfrom", judge: relay_mail_from },
+    Rule { name: "CHECKRELAY", judge: relay_table },
+    Rule { name: "relayclients, by DNS", judge: relay_clients_by_dns },
+    Rule { name: "relaymailfrom, by DNS", judge: relay_mail_from_by_dns },
+];
 
 /// What a client without a grant is told: `RELAYTEXT`, or the original's words (D47).
 pub(super) fn refusal(facts: &Facts<'_>, reason: Reason) -> Verdict {
@@ -110,9 +123,14 @@ pub(super) fn relay_mx(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
 fn granted(question: Question<'_>, ask: &mut Ask<'_>) -> Opinion {
     match ask(question) {
         Ok(Answer::Yes(evidence)) => Opinion::Decided(Verdict::Accept(Reason::Granted(evidence))),
-        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Absent | Answer::Applied(_)) => {
-            Opinion::Silent
-        }
+        Ok(
+            Answer::No
+            | Answer::Excepted(_)
+            | Answer::NeedsDns
+            | Answer::Unfit(_)
+            | Answer::Applied(_)
+            | Answer::Absent,
+        ) => Opinion::Silent,
         Err(failed) => Opinion::CannotTell(failed),
     }
 }

@@ -1,5 +1,6 @@
 //! The rules about MAIL, in order: what refuses a sender.
 
+use crate::policy::check_sender::check_sender;
 use crate::policy::listing::Listing;
 use crate::policy::verdict::{Answer, Ask, Evidence, LookupFailed, Question, Reason, Verdict};
 use crate::policy::{Facts, Opinion, Rule, found, listed, refused_by, refused_if};
@@ -14,6 +15,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "badmailfrom", judge: bad_sender },
     Rule { name: "BOUNCEMAIL", judge: bounce_mail },
     Rule { name: "CUGMAIL", judge: closed_user_group },
+    Rule { name: "CHECKSENDER", judge: check_sender },
     Rule { name: "FORCE_TLS", judge: tls_required },
     Rule { name: "blackholedsender", judge: blackholed },
 ];
@@ -80,7 +82,7 @@ pub(super) fn own_domain_only(address: &[u8], ask: &mut Ask<'_>) -> Opinion {
     let Some(domain) = domain(address) else { return Opinion::Silent };
     match ask(Question::OwnDomain(domain)) {
         Ok(Answer::Yes(_)) => Opinion::Silent,
-        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Applied(_)) => {
+        Ok(Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_) | Answer::Applied(_)) => {
             refused_by("CUGMAIL", reply::CLOSED_USER_GROUP)
         }
         Ok(Answer::Absent) => Opinion::Decided(Verdict::cannot_tell(LookupFailed::NoRcptHosts)),

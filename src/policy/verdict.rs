@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
 
+use crate::control::CheckRecipient;
 use crate::policy::listing::Listing;
 use crate::policy::rules::{Applied, RuleFile};
-use crate::smtp::reply::{self, Reply};
+use crate::smtp::reply::Reply;
+
+pub use crate::policy::failed::LookupFailed;
 
 /// What is decided about a connection, a sender or a recipient.
 #[must_use]
@@ -80,6 +82,8 @@ pub enum Reason {
     RelayLevel,
     /// The setting of that name refuses.
     Setting(&'static str),
+    /// This recipient has no mailbox that takes mail, or this user may not send.
+    Unfit(Unfit, Vec<u8>),
     /// The recipient looks like a relay probe.
     Probe,
     /// Nothing grants relaying: silence refuses.
@@ -102,6 +106,7 @@ impl Reason {
             | Reason::Listed(_)
             | Reason::RelayLevel
             | Reason::Setting(_)
+            | Reason::Unfit(_, _)
             | Reason::Probe
             | Reason::NoRelay
             | Reason::LookupFailed(_) => false,
@@ -119,6 +124,7 @@ impl Reason {
             | Reason::OwnDomain(_)
             | Reason::Listed(_)
             | Reason::Setting(_)
+            | Reason::Unfit(_, _)
             | Reason::Probe
             | Reason::NoRelay
             | Reason::LookupFailed(_) => false,
@@ -151,6 +157,7 @@ impl Reason {
             | Reason::Listed(_)
             | Reason::RelayLevel
             | Reason::Setting(_)
+            | Reason::Unfit(_, _)
             | Reason::Probe
             | Reason::NoRelay
             | Reason::LookupFailed(_) => b"",
@@ -171,10 +178,40 @@ impl fmt::Display for Reason {
             Reason::Authenticated => f.write_str("auth"),
             Reason::RelayLevel => f.write_str("relaylevel"),
             Reason::Setting(name) => f.write_str(name),
+            Reason::Unfit(unfit, _) => f.write_str(unfit.name()),
             Reason::Probe => f.write_str("probe"),
             Reason::NoRelay => f.write_str("norelay"),
             Reason::LookupFailed(LookupFailed::NoRcptHosts) => f.write_str("norcpthosts"),
             Reason::LookupFailed(failed) => write!(f, "temp:{}", failed.source_name()),
+        }
+    }
+}
+
+/// What is wrong with a mailbox or a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// There is none of that name.
+    Absent,
+    /// It has been switched off.
+    Inactive,
+    /// It is full.
+    OverQuota,
+    /// It may not send.
+    NoSmtp,
+    /// Nobody knows the accounts of that domain.
+    NotLocal,
+}
+
+impl Unfit {
+    /// A word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Unfit::Absent => "absent",
+            Unfit::Inactive => "inactive",
+            Unfit::OverQuota => "overquota",
+            Unfit::NoSmtp => "nosmtp",
+            Unfit::NotLocal => "notlocal",
         }
     }
 }
@@ -207,6 +244,17 @@ pub enum Question<'a> {
     BadHost,
     /// Is this sender, recipient, address of a client or name in that list?
     Listed(Listing, &'a [u8]),
+    /// Does this recipient have a mailbox?
+    Mailbox {
+        /// The forward-path.
+        recipient: &'a [u8],
+        /// Who is asked.
+        check: CheckRecipient,
+    },
+    /// May this user send?
+    Sender(&'a [u8]),
+    /// Is one of these domains another name of the other?
+    SameDomain(&'a [u8], &'a [u8]),
     /// Which settings do these rules give a transaction with this sender or recipient's domain?
     Rules(RuleFile, &'a [u8]),
     /// Is this an address of this host?
@@ -237,6 +285,9 @@ impl Question<'_> {
             Question::AccessList { .. } => "accesslist",
             Question::BadHost => "badhost",
             Question::Listed(listing, _) => listing.names().file,
+            Question::Mailbox { .. } => "mailbox",
+            Question::Sender(_) => "account",
+            Question::SameDomain(_, _) => "users/cdb",
             Question::Rules(rules, _) => rules.names().file,
             Question::OwnAddress(_) => "own addresses",
         }
@@ -254,6 +305,8 @@ pub enum Answer {
     Excepted(Evidence),
     /// Only DNS can tell.
     NeedsDns,
+    /// There is no such mailbox or user, or it must not be used.
+    Unfit(Unfit),
     /// This entry applies.
     Yes(Evidence),
     /// These rules apply.
@@ -262,132 +315,3 @@ pub enum Answer {
 
 /// How rules ask: the real lookups, a test's closure, or the explainer's, which also writes down what it heard.
 pub type Ask<'a> = dyn FnMut(Question<'_>) -> Result<Answer, LookupFailed> + 'a;
-
-/// We cannot know now: a temporary refusal for those who need the answer, never a grant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LookupFailed {
-    /// A file of the control directory exists and cannot be read, or is damaged.
-    Unreadable {
-        /// Its name in the control directory.
-        file: FileName,
-        /// Where it is.
-        path: PathBuf,
-        /// What the system said.
-        error: String,
-    },
-    /// A compiled list of addresses cannot be read or is damaged; the original lets the session go on.
-    Compiled {
-        /// Its name in the control directory.
-        file: FileName,
-        /// Where it is.
-        path: PathBuf,
-        /// What the system said.
-        error: String,
-    },
-    /// A line of a list cannot be used.
-    BadEntry {
-        /// The name of the list.
-        file: FileName,
-        /// The number of the line.
-        line: u32,
-        /// What is wrong with it.
-        error: String,
-    },
-    /// A line that excepts cannot be read or resolved: nobody can know whom it excepts (D43). The list has told so itself,
-    /// once for all.
-    Exception {
-        /// The name of the list.
-        file: FileName,
-        /// The number of the line.
-        line: u32,
-        /// What it says and what is wrong with it.
-        error: String,
-    },
-    /// DNS does not answer a question on which a line of a list depends.
-    Dns {
-        /// The name of the list.
-        file: FileName,
-        /// The number of the line, from 1; none when all of the list depends on it.
-        line: Option<u32>,
-        /// Who was asked what, and what happened.
-        error: String,
-    },
-    /// A setting has a value that is none.
-    BadSetting {
-        /// The setting.
-        file: FileName,
-        /// What is wrong with it.
-        error: String,
-    },
-    /// D20: there is no rcpthosts file, so nobody can say which domains are ours.
-    NoRcptHosts,
-    /// The relay table cannot be asked; why.
-    RelayTable(String),
-    /// The addresses of this host cannot be listed.
-    OwnAddresses(String),
-}
-
-impl LookupFailed {
-    /// The file or thing that failed.
-    #[must_use]
-    pub fn source_name(&self) -> &str {
-        match self {
-            LookupFailed::Unreadable { file, .. }
-            | LookupFailed::Compiled { file, .. }
-            | LookupFailed::BadEntry { file, .. }
-            | LookupFailed::Exception { file, .. }
-            | LookupFailed::Dns { file, .. }
-            | LookupFailed::BadSetting { file, .. } => file,
-            LookupFailed::NoRcptHosts => "rcpthosts",
-            LookupFailed::RelayTable(_) => "relaydb",
-            LookupFailed::OwnAddresses(_) => "own addresses",
-        }
-    }
-
-    /// What the client hears.
-    pub fn reply(&self) -> Reply {
-        match self {
-            LookupFailed::Unreadable { .. } => reply::NO_CONTROLS,
-            LookupFailed::Compiled { .. }
-            | LookupFailed::BadEntry { .. }
-            | LookupFailed::Exception { .. }
-            | LookupFailed::BadSetting { .. } => reply::LOCAL_FAILURE,
-            LookupFailed::Dns { .. } => reply::DNS_FAILURE,
-            LookupFailed::RelayTable(_) => reply::DATABASE_FAILURE,
-            LookupFailed::OwnAddresses(_) => reply::NO_OWN_ADDRESSES,
-            LookupFailed::NoRcptHosts => reply::NO_RCPTHOSTS,
-        }
-    }
-
-    /// Whether the original ends the session here.
-    #[must_use]
-    pub fn ends_session(&self) -> bool {
-        matches!(self, LookupFailed::Unreadable { .. })
-    }
-}
-
-impl fmt::Display for LookupFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LookupFailed::Unreadable { file, path, error } => {
-                write!(f, "unable to read controls [{file}] {}: {error}", path.display())
-            }
-            LookupFailed::Compiled { file, path, error } => {
-                write!(f, "address_match: {file}: {}: {error}", path.display())
-            }
-            LookupFailed::BadEntry { file, line, error } => write!(f, "address_match: {file}: line {line}: {error}"),
-            LookupFailed::Exception { file, line, error } => {
-                write!(f, "{file}:{line}: {error}; while this exception cannot be read, {file} lets nobody relay")
-            }
-            LookupFailed::Dns { file, line: Some(line), error } => write!(f, "{file}:{line}: {error}"),
-            LookupFailed::Dns { file, line: None, error } | LookupFailed::BadSetting { file, error } => {
-                write!(f, "{file}: {error}")
-            }
-            LookupFailed::NoRcptHosts => {
-                f.write_str("no control/rcpthosts file: create it, with one line for each domain of this host")
-            }
-            LookupFailed::RelayTable(error) => write!(f, "Database error: {error}"),
-            LookupFailed::OwnAddresses(error) => write!(f, "unable to figure out my IP address: {error}"),
-        }
-    }
-}

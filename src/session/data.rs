@@ -39,7 +39,7 @@ impl Delivery {
     }
 
     fn of(transaction: Transaction) -> Result<Self, Refused> {
-        let Transaction { sender, parameters, mut recipients, blackholed, setup, by_recipient } = transaction;
+        let Transaction { sender, parameters, mut recipients, blackholed, setup, by_recipient, .. } = transaction;
         let setup = by_recipient.flatten().or(setup);
         let is_blackholed = blackholed.is_some() || recipients.iter().all(|one| one.reason.is_blackholed());
         // D58: a blackholed recipient loses its own copy, not everybody's.

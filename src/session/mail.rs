@@ -1,9 +1,9 @@
 //! MAIL: a transaction begins.
 
-use crate::control::{Control, Setup};
+use crate::control::Setup;
 use crate::policy::rules::RuleFile;
 use crate::policy::sender::ignored_by_spam_filter;
-use crate::policy::verdict::{Ask, LookupFailed, Question, Reason, Verdict};
+use crate::policy::verdict::{Ask, LookupFailed, Question, Reason, Unfit, Verdict};
 use crate::policy::{Facts, judge_mail};
 use crate::session::{AskBy, Greeted, Session, Stage, Transaction, Turn, ruled, rules_line};
 use crate::smtp::parameter::MailParameters;
@@ -60,8 +60,11 @@ impl Session<'_> {
             Verdict::Refuse(reply, reason) => {
                 // Quirk: BOUNCEMAIL closes the connection (mail/bouncemail.smtp).
                 let closes = reason.setting() == Some("BOUNCEMAIL");
-                let line = refusal_line(&sender, &reply, &reason, &setup.control);
+                let line = refusal_line(&facts, &reply, &reason);
+                // Who guesses names waits.
+                let is_guess = matches!(&reason, Reason::Unfit(Unfit::Absent | Unfit::NotLocal, _));
                 let turn = Turn::say(reply).because(line, reason);
+                let turn = if is_guess { turn.delayed(self.setup.control.penalty_seconds) } else { turn };
                 if closes { turn.close(1) } else { turn }
             }
         }
@@ -83,8 +86,16 @@ impl Session<'_> {
             }
             None => Turn::say(reply::OK),
         };
-        let recipients = Vec::new();
-        self.stage = Stage::Mail(Transaction { sender, parameters, recipients, blackholed, setup, by_recipient: None });
+        let (recipients, invalid_recipients) = (Vec::new(), 0);
+        self.stage = Stage::Mail(Transaction {
+            sender,
+            parameters,
+            recipients,
+            invalid_recipients,
+            blackholed,
+            setup,
+            by_recipient: None,
+        });
         turn
     }
 }
@@ -97,8 +108,21 @@ fn without_spam_filter(setup: &Setup, sender: &[u8], ask: &mut Ask<'_>) -> Resul
     Ok(Some(Box::new(Setup { environment: setup.environment.without(b"SPAMFILTER"), ..setup.clone() })))
 }
 
-fn refusal_line(sender: &[u8], reply: &Reply, reason: &Reason, control: &Control) -> Vec<u8> {
-    let sender = loggable(sender);
+fn refusal_line(facts: &Facts<'_>, reply: &Reply, reason: &Reason) -> Vec<u8> {
+    let sender = loggable(facts.sender);
+    if let Reason::Unfit(unfit, subject) = reason {
+        let why: &[u8] = match unfit {
+            Unfit::Absent => b"user does not exist",
+            Unfit::Inactive => b"user inactive",
+            Unfit::OverQuota => b"user over quota",
+            Unfit::NoSmtp => b"No SMTP Flag",
+            Unfit::NotLocal => b"user not local",
+        };
+        return [b"CHECKSENDER: SMTP Access denied to <".as_slice(), &loggable(subject), b">: ", why].concat();
+    }
+    if let Reason::LookupFailed(LookupFailed::Accounts(_)) = reason {
+        return [b"Database error getting record for user <", sender.as_slice(), b">"].concat();
+    }
     if let Reason::Listed(_) = reason {
         let is_of_host = *reply == reply::BAD_HOST_OF_SENDER;
         let what: &[u8] = if is_of_host {
@@ -111,8 +135,19 @@ fn refusal_line(sender: &[u8], reply: &Reply, reason: &Reason, control: &Control
     match reason.setting() {
         Some("CUGMAIL") => [b"Invalid CUG SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),
         Some("BOUNCEMAIL") => {
-            let text = loggable(control.bounce_mail.as_deref().unwrap_or_default());
+            let text = loggable(facts.control.bounce_mail.as_deref().unwrap_or_default());
             [b"Blackholed SENDER address: MAIL from <", sender.as_slice(), b"> Reason <", &text, b">"].concat()
+        }
+        Some("CHECKSENDER") => {
+            [b"CHECKSENDER: unauthenticated local SENDER address: MAIL from <", sender.as_slice(), b">"].concat()
+        }
+        Some("MASQUERADE") => {
+            let user = loggable(facts.credentials.user.as_deref().unwrap_or_default());
+            let line = [b"Invalid SENDER: MAIL from <", sender.as_slice(), b">, Auth <", &user, b">"].concat();
+            match facts.environment.get(b"MASQUERADE") {
+                Some(other) => [line.as_slice(), b", MASQUERADE <", &loggable(other), b">"].concat(),
+                None => line,
+            }
         }
         _ => [b"Invalid SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),
     }

@@ -78,6 +78,8 @@ struct Transaction {
     sender: Vec<u8>,
     parameters: MailParameters,
     recipients: Vec<Recipient>,
+    /// How many recipients had no mailbox.
+    invalid_recipients: u32,
     /// Why all of it is thrown away, if it is.
     blackholed: Option<Reason>,
     /// The settings, where they differ for this transaction: by its sender.
@@ -197,7 +199,9 @@ fn ruled(
 ) -> Result<Option<Box<Applied>>, LookupFailed> {
     match ask(setup, Question::Rules(rules, subject))? {
         Answer::Applied(applied) => Ok(Some(applied)),
-        Answer::Absent | Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Yes(_) => Ok(None),
+        Answer::Absent | Answer::No | Answer::Excepted(_) | Answer::NeedsDns | Answer::Unfit(_) | Answer::Yes(_) => {
+            Ok(None)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! RCPT: the decision that the program exists for.
 
 use crate::control::Setup;
+use crate::policy::recipient::state;
 use crate::policy::relay::suffix_of_variable;
 use crate::policy::rules::RuleFile;
 use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Verdict};
@@ -41,6 +42,7 @@ impl Session<'_> {
             parameters: transaction.parameters,
             recipient: &address,
             recipients: transaction.recipients.len(),
+            invalid_recipients: transaction.invalid_recipients,
             ..Facts::new(setup, credentials)
         };
         match judge_rcpt(&facts, &mut |question| ask(setup, question), *witness) {
@@ -70,8 +72,16 @@ impl Session<'_> {
                 if tarpitted { turn.delayed(delay) } else { turn }
             }
             Verdict::Refuse(reply, reason) => {
-                let line = [refusal_line(&transaction.sender, &address, argument, &reason), known].concat();
-                Turn::say(reply).because(line, reason)
+                let line = [refusal_line(&facts, argument, &reason), known].concat();
+                let (is_unfit, closes) =
+                    (matches!(reason, Reason::Unfit(..)), reason.setting() == Some("MAX_RCPT_ERRCOUNT"));
+                let turn = Turn::say(reply).because(line, reason);
+                if is_unfit {
+                    let turn = turn.delayed(setup.control.penalty_seconds);
+                    transaction.invalid_recipients = transaction.invalid_recipients.saturating_add(1);
+                    return turn;
+                }
+                if closes { turn.close(1) } else { turn }
             }
         }
     }
@@ -101,7 +111,12 @@ impl Session<'_> {
                 let local_part = address.get(..address.len() - domain_octets).unwrap_or_default();
                 Ok([local_part, host].concat())
             }
-            Answer::No | Answer::Absent | Answer::Excepted(_) | Answer::NeedsDns | Answer::Applied(_) => Ok(address),
+            Answer::No
+            | Answer::Absent
+            | Answer::Excepted(_)
+            | Answer::NeedsDns
+            | Answer::Unfit(_)
+            | Answer::Applied(_) => Ok(address),
         }
     }
 }
@@ -147,16 +162,31 @@ fn accepted_line(sender: &[u8], recipient: &[u8], reason: &Reason) -> Vec<u8> {
     [what, b": MAIL from <", &sender, b"> RCPT <", &recipient, b">"].concat()
 }
 
-fn refusal_line(sender: &[u8], recipient: &[u8], argument: &[u8], reason: &Reason) -> Vec<u8> {
-    let (sender, recipient) = (loggable(sender), loggable(recipient));
+fn refusal_line(facts: &Facts<'_>, argument: &[u8], reason: &Reason) -> Vec<u8> {
+    let (sender, recipient) = (loggable(facts.sender), loggable(facts.recipient));
+    if let Reason::Unfit(unfit, _) = reason {
+        let state = state(*unfit).as_bytes();
+        let parts: [&[u8]; 7] =
+            [b"Invalid RECIPIENT address: MAIL from <", &sender, b"> RCPT <", &recipient, b"> state <", state, b">"];
+        return parts.concat();
+    }
     match reason.setting() {
         Some("CUGMAIL") => [b"Invalid CUG RECIPIENT address: RCPT TO <", recipient.as_slice(), b">"].concat(),
         Some("maxrecipients") => {
             let last = loggable(argument);
             [b"Too many RECIPIENTS: MAIL from <", sender.as_slice(), b"> Last RCPT <", &last, b">"].concat()
         }
+        Some("MAX_RCPT_ERRCOUNT") => {
+            let count = facts.invalid_recipients;
+            [format!("Too many Invalid RECIPIENTS ({count}): MAIL from <").as_bytes(), &sender, b">"].concat()
+        }
         _ => {
+            let of_mailbox = matches!(
+                reason,
+                Reason::LookupFailed(LookupFailed::Accounts(_) | LookupFailed::Recipients(_) | LookupFailed::Passwd(_))
+            );
             let unrelayed = matches!(reason, Reason::NoRelay | Reason::RelayLevel | Reason::LookupFailed(_));
+            let unrelayed = unrelayed && !of_mailbox;
             let what: &[u8] = if unrelayed { b"Invalid RELAY client" } else { b"Invalid RECIPIENT address" };
             [what, b": MAIL from <", &sender, b"> RCPT <", &recipient, b">"].concat()
         }

@@ -136,6 +136,8 @@ pub fn gate(code: u16, lines: &[Vec<u8>], text: &[u8]) -> Reply {
 pub fn going_down(lines: &[Vec<u8>]) -> Reply {
     after_greeting(421, lines, b" Service not available, closing tranmission channel (#4.3.2)")
 }
+/// RCPT after too many recipients without a mailbox.
+pub const TOO_MANY_INVALID: Reply = Reply::new(421, "too many invalid addresses, goodbye (#4.7.1)");
 /// AUTH has failed too often (D68).
 pub const TOO_MANY_FAILURES: Reply = Reply::new(421, "too many authentication failures (#4.7.0)");
 /// The client said nothing for too long.
@@ -154,6 +156,10 @@ pub const NO_RCPTHOSTS: Reply = Reply::new(451, "Sorry, this server has no contr
 pub const LOCAL_FAILURE: Reply = Reply::new(451, "Sorry, there is a local system failure (#4.3.0)");
 /// The relay table cannot be asked.
 pub const DATABASE_FAILURE: Reply = Reply::new(451, "Sorry, I got a temporary database error (#4.3.2)");
+/// The sources of `recipients` cannot tell.
+pub const RECIPIENTS_FAILURE: Reply = Reply::new(451, "unable to check recipients (#4.3.2)");
+/// The users of this host cannot be read.
+pub const PASSWD_FAILURE: Reply = Reply::new(451, "Sorry, I'm unable to read passwd database (#4.3.0)");
 /// DNS does not answer.
 pub const DNS_FAILURE: Reply = Reply::new(451, "Sorry, there is a DNS temporary failure (#4.4.3)");
 /// The addresses of this host cannot be listed.
@@ -222,6 +228,10 @@ pub const ENCRYPTION_REQUIRED: Reply =
     Reply::new(538, "Encryption required for requested authentication mechanism (#5.7.11)");
 /// A relay probe: `%`, `!` or a second `@` left of the domain.
 pub const PROBE: Reply = Reply::new(550, "we don't relay (#5.7.1)");
+/// CHECKRECIPIENT: the mailbox takes no mail; `state` tells why. The original names the sender there, too.
+pub fn no_mailbox(sender: &[u8], recipient: &[u8], state: &str) -> Reply {
+    denied(550, &[b"sorry, ", sender, b" mailbox <", recipient, b"> ", state.as_bytes()].concat())
+}
 /// The message is larger than databytes.
 pub const TOO_BIG: Reply = Reply::new(552, "sorry, that message size exceeds my databytes limit (#5.3.4)");
 /// No end of the command line within the limit.
@@ -239,6 +249,12 @@ pub const BAD_RECIPIENT: Reply = Reply::new(553, "sorry, your envelope recipient
 /// A gated command, or BOUNCEMAIL: the text is the operator's.
 pub fn denied(code: u16, text: &[u8]) -> Reply {
     Reply::with(code, &[text])
+}
+/// CHECKSENDER: this user may not send.
+pub const SENDER_REFUSED: Reply = Reply::new(553, "authorization failure (#5.7.1)");
+/// MASQUERADE: the sender is not who has authenticated.
+pub fn masquerading(user: &[u8]) -> Reply {
+    denied(553, &[b"sorry, this MTA does not accept masquerading/forging, auth <", user, b"> #5.7.1"].concat())
 }
 /// CUGMAIL: sender or recipient is not ours.
 pub const CLOSED_USER_GROUP: Reply = Reply::new(553, "sorry, this MTA is a closed user group system (#5.7.1)");

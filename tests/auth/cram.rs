@@ -58,6 +58,23 @@ fn cram_md5_is_for_users_who_were_given_it() {
     );
 }
 
+/// Two in one second differ, and have the form of a message id.
+#[test]
+fn no_challenge_comes_twice() {
+    let home = home();
+    let smtp = offering(&home, "cram-md5");
+    let challenge = || {
+        let heard = ask(&smtp, "AUTH CRAM-MD5");
+        assert_eq!(ask(&smtp, "*"), "501 auth exchange cancelled (#5.0.0)");
+        String::from_utf8(STANDARD.decode(heard.strip_prefix("334 ").unwrap()).unwrap()).unwrap()
+    };
+    let (one, other) = (challenge(), challenge());
+    assert_ne!(one, other);
+    let (digits, rest) = one.strip_prefix('<').unwrap().split_once('.').unwrap();
+    assert!(digits.len() == 32 && digits.bytes().all(|octet| octet.is_ascii_hexdigit()), "{one}");
+    assert!(rest.strip_suffix("@mx.test>").unwrap().parse::<u64>().is_ok(), "{one}");
+}
+
 #[test]
 fn cram_md5_is_offered_where_the_operator_says_so() {
     let home = home();

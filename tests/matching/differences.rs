@@ -25,6 +25,8 @@ const COMPILED_DOMAIN: &str = "D30: @domain in a compiled list matches";
 const HIGH_OCTETS: &str = "the cdb hash takes octets as unsigned, as the format says";
 const CASE: &str = "D18: comparisons ignore case";
 const EVERY_LINE: &str = "D63: every line counts, and none silences another";
+const CANNOT_TELL: &str = "D76: a source that cannot tell refuses nobody for good, and accepts nobody";
+const WITHIN: &str = "D76: a line is about the domain and what is below it, in either case of letters";
 const RULES: &str =
     "D73: a blank is no part of a name, a word is no assignment, an empty expression is not about everybody";
 const NO_RCPTHOSTS: &str = "D20: without rcpthosts nothing is allowed by it";
@@ -97,6 +99,24 @@ pub const DIFFERENCES: &[Difference] = &[
         ["reject", "undecided"],
         "D63: a line that cannot be read refuses nobody for good",
     ),
+    differs("recipients", "2: joe@a.example", ["not found", "found in cdb"], WITHIN),
+    differs("recipients", "3: bob@b.example", ["not found", "found in cdb"], WITHIN),
+    differs(
+        "recipients",
+        "8: nobody@a.example",
+        ["found in cdb", "not found"],
+        "D76: an address of a mailing list makes nobody else known",
+    ),
+    differs(
+        "recipients",
+        "8: nobody@q.example",
+        ["found in cdb", "not found"],
+        "D76: an address of a mailing list makes nobody else known",
+    ),
+    differs("recipients", "9: joe@a.example", ["not found", "cannot tell"], CANNOT_TELL),
+    differs("recipients", "10: joe@a.example", ["found in cdb", "cannot tell"], CANNOT_TELL),
+    differs("recipients", "12: ok@x.example", ["not found", "cannot tell"], CANNOT_TELL),
+    differs("recipients", "15: joe@a.example", ["not found", "cannot tell"], CANNOT_TELL),
     differs("accesslist", "9: 0", ["deny", "allow"], CASE),
     differs("accesslist", "11: 1", ["allow", "deny"], "D64: a line stays as it is, whomever it let through"),
     differs("accesslist", "12: 1", ["allow", "deny"], "D64: a line stays as it is, whomever it let through"),

@@ -172,6 +172,7 @@ impl World {
             Question::OwnAddress(_) => return Ok(Answer::No),
             Question::HostAccess(_) | Question::AccessList { .. } | Question::Rules(_, _) => return Ok(Answer::Absent),
             Question::BadHost | Question::Listed(_, _) => return Ok(Answer::Absent),
+            Question::Mailbox { .. } | Question::Sender(_) | Question::SameDomain(_, _) => return Ok(Answer::Absent),
         };
         let error = "it is broken".to_string();
         let failed = match says {

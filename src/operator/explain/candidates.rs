@@ -141,6 +141,7 @@ pub(super) fn to_accept(
             against_list(evidence, &step.command, situation, &address, overlay)
         }
         Some(Why::Policy(Reason::Setting(name))) => against_setting(name, overlay),
+        Some(Why::Policy(Reason::Unfit(_, subject))) => against_check(&step.command, subject, overlay),
         Some(Why::Policy(
             Reason::Fine
             | Reason::NoDomain
@@ -222,14 +223,26 @@ fn against_failure(failed: &LookupFailed, own: Option<&str>, overlay: &Overlay) 
         | LookupFailed::Compiled { .. }
         | LookupFailed::Dns { line: None, .. }
         | LookupFailed::RelayTable(_)
+        | LookupFailed::Accounts(_)
+        | LookupFailed::Recipients(_)
+        | LookupFailed::Passwd(_)
         | LookupFailed::OwnAddresses(_) => Vec::new(),
     }
+}
+
+/// What might help where a mailbox or an account is missing.
+fn against_check(command: &str, subject: &[u8], overlay: &Overlay) -> Vec<Candidate> {
+    if command.starts_with("MAIL ") {
+        return against_setting("CHECKSENDER", overlay);
+    }
+    let good = Candidate::add("goodrcptto", &String::from_utf8_lossy(subject), overlay);
+    [good].into_iter().chain(against_setting("CHECKRECIPIENT", overlay)).collect()
 }
 
 /// What might help against a setting that refuses.
 fn against_setting(name: &str, overlay: &Overlay) -> Vec<Candidate> {
     let proof = match name {
-        "REQUIREAUTH" => Some(Candidate::authenticated()),
+        "REQUIREAUTH" | "CHECKSENDER" => Some(Candidate::authenticated()),
         "FORCE_TLS" => {
             Some(Candidate { means: Means::Encrypted, words: "the connection were encrypted (TLS)".to_string() })
         }
@@ -300,7 +313,10 @@ fn meant(text: &str, fault: &Fault) -> Option<String> {
 fn exceptions(step: &Step) -> impl Iterator<Item = (&str, u32)> {
     step.consulted.iter().filter_map(|consulted| match &consulted.answer {
         Some(Ok(Answer::Excepted(evidence))) => Some((evidence.file.as_ref(), evidence.line?)),
-        Some(Ok(Answer::Absent | Answer::No | Answer::NeedsDns | Answer::Yes(_) | Answer::Applied(_)) | Err(_))
+        Some(
+            Ok(Answer::Absent | Answer::No | Answer::NeedsDns | Answer::Unfit(_) | Answer::Applied(_) | Answer::Yes(_))
+            | Err(_),
+        )
         | None => None,
     })
 }
@@ -335,6 +351,7 @@ pub(super) fn to_refuse(
             | Reason::Listed(_)
             | Reason::Blackholed(_, _)
             | Reason::Setting(_)
+            | Reason::Unfit(_, _)
             | Reason::Probe
             | Reason::NoRelay
             | Reason::LookupFailed(_),

@@ -135,6 +135,7 @@ pub(super) fn evidence(why: &Why) -> Option<(&str, Option<u32>)> {
             | Reason::Authenticated
             | Reason::Setting(_)
             | Reason::Probe
+            | Reason::Unfit(_, _)
             | Reason::NoRelay => None,
         },
     }
@@ -147,7 +148,7 @@ fn place(evidence: &Evidence) -> (&str, Option<u32>) {
 fn evidence_of_answer(answer: &Result<Answer, LookupFailed>) -> Option<(&str, Option<u32>)> {
     match answer {
         Ok(Answer::Yes(evidence) | Answer::Excepted(evidence)) => Some(place(evidence)),
-        Ok(Answer::Absent | Answer::No | Answer::NeedsDns | Answer::Applied(_)) => None,
+        Ok(Answer::Absent | Answer::No | Answer::NeedsDns | Answer::Unfit(_) | Answer::Applied(_)) => None,
         Err(failed) => evidence_of_failure(failed),
     }
 }
@@ -161,7 +162,11 @@ fn evidence_of_failure(failed: &LookupFailed) -> Option<(&str, Option<u32>)> {
         LookupFailed::Dns { file, line, .. } => Some((file, *line)),
         LookupFailed::BadSetting { file, .. } => Some((file, Some(1))),
         LookupFailed::RelayTable(_) => Some((relay_table::place::FILE, None)),
-        LookupFailed::NoRcptHosts | LookupFailed::OwnAddresses(_) => None,
+        LookupFailed::Recipients(_) => Some(("recipients", None)),
+        LookupFailed::NoRcptHosts
+        | LookupFailed::OwnAddresses(_)
+        | LookupFailed::Accounts(_)
+        | LookupFailed::Passwd(_) => None,
     }
 }
 

@@ -270,6 +270,9 @@ impl Heard<'_> {
             | Question::HostAccess(_)
             | Question::AccessList { .. }
             | Question::BadHost
+            | Question::Mailbox { .. }
+            | Question::Sender(_)
+            | Question::SameDomain(_, _)
             | Question::Listed(_, _) => {
                 let before = self.asked.take().map(|(before, _)| format!("{before}; {}: ", question.source_name()));
                 *self.asked.borrow_mut() = Some((before.unwrap_or_default() + &said, answer.clone()));

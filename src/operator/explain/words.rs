@@ -2,7 +2,7 @@
 
 use crate::control::Setup;
 use crate::policy::Opinion;
-use crate::policy::verdict::{Answer, LookupFailed, Question, Reason, Verdict};
+use crate::policy::verdict::{Answer, LookupFailed, Question, Reason, Unfit, Verdict};
 use crate::smtp::printable::printable;
 
 /// An answer of a list.
@@ -14,10 +14,14 @@ pub(super) fn answer_in_words(
 ) -> String {
     match answer {
         Ok(Answer::Absent) if matches!(question, Question::RelayTable(_)) => "not set".to_string(),
+        Ok(Answer::Absent) if matches!(question, Question::Sender(_)) => {
+            "nobody knows the accounts of its domain".into()
+        }
         Ok(Answer::Absent) => "no such file".to_string(),
         Ok(Answer::No) => no(question, setup),
         Ok(Answer::Excepted(evidence)) => format!("{evidence} is an exception"),
         Ok(Answer::NeedsDns) => "only DNS can tell".to_string(),
+        Ok(Answer::Unfit(unfit)) => unfit_in_words(question, *unfit),
         Ok(Answer::Yes(evidence)) => format!("yes, {evidence}"),
         Ok(Answer::Applied(applied)) => {
             let names: Vec<_> = applied.names.iter().map(|name| shown(name)).collect();
@@ -25,6 +29,18 @@ pub(super) fn answer_in_words(
         }
         Err(failed @ LookupFailed::Dns { .. }) if !asks_dns => format!("cannot tell: {failed} (ask it with --dns)"),
         Err(failed) => format!("cannot tell: {failed}"),
+    }
+}
+
+/// What is wrong with a mailbox or an account.
+fn unfit_in_words(question: Question<'_>, unfit: Unfit) -> String {
+    let what = if matches!(question, Question::Sender(_)) { "account" } else { "mailbox" };
+    match unfit {
+        Unfit::Absent => format!("there is no such {what}"),
+        Unfit::Inactive => format!("the {what} is inactive"),
+        Unfit::OverQuota => format!("the {what} is over quota"),
+        Unfit::NoSmtp => format!("the {what} may not send"),
+        Unfit::NotLocal => format!("nobody knows of such an {what}"),
     }
 }
 
@@ -46,6 +62,9 @@ fn no(question: Question<'_>, setup: &Setup) -> String {
         Question::AccessList { recipient, .. } => format!("no line keeps the sender from {}", shown(recipient)),
         Question::BadHost => format!("no line speaks against {}", shown(setup.client.shown_name())),
         Question::Listed(_, address) => format!("no line is about {}", shown(address)),
+        Question::Mailbox { recipient, .. } => format!("{} has no mailbox", shown(recipient)),
+        Question::Sender(sender) => format!("{} has no account", shown(sender)),
+        Question::SameDomain(domain, other) => format!("{} is not {}", shown(domain), shown(other)),
         Question::Rules(_, subject) => format!("no rule is about {}", shown(subject)),
         Question::OwnAddress(address) => format!("{address} is none"),
     }
@@ -71,6 +90,7 @@ pub(super) fn opinion_in_words(rule: &str, opinion: &Opinion) -> String {
             | Reason::Listed(_)
             | Reason::Blackholed(_, _)
             | Reason::Setting(_)
+            | Reason::Unfit(_, _)
             | Reason::NoRelay) => match verdict {
                 Verdict::Accept(_) => format!("yes, {reason}"),
                 Verdict::Refuse(..) => "refuses".to_string(),
@@ -84,6 +104,8 @@ pub(super) fn opinion_in_words(rule: &str, opinion: &Opinion) -> String {
 fn silence_in_words(rule: &str) -> Option<&'static str> {
     Some(match rule {
         "databytes" | "maxrecipients" => "not exceeded",
+        "CHECKSENDER" | "CHECKRECIPIENT" => "not set",
+        "MAX_RCPT_ERRCOUNT" => "not set, or not reached",
         "REQUIREAUTH" => "not set, or authenticated",
         "BOUNCEMAIL" | "RELAYCLIENT" => "not set",
         "ENFORCE_FQDN_HELO" => "not set, or the name has a dot, or the client may relay",

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use postern::client::Client;
 use postern::control::{Control, Setup};
 use postern::message::Flaw;
-use postern::policy::verdict::{Answer, Evidence, LookupFailed, Question, Using};
+use postern::policy::verdict::{Answer, Evidence, LookupFailed, Question, Unfit, Using};
 use postern::queue::status::QueueStatus;
 use postern::session::{Delivery, Outcome, Session, Then, Turn};
 use postern::smtp::command::Command;
@@ -98,7 +98,8 @@ fn setup(input: &mut Input<'_>) -> Setup {
 fn answer(octet: u8) -> Result<Answer, LookupFailed> {
     let file = std::borrow::Cow::Borrowed("a list");
     match octet % 8 {
-        0 | 1 => Ok(Answer::No),
+        0 => Ok(Answer::No),
+        1 => Ok(Answer::Unfit(Unfit::Inactive)),
         2 => Ok(Answer::Absent),
         3 => {
             let suffix = if octet < 128 { b"".to_vec() } else { b".listed".to_vec() };

@@ -1,0 +1,147 @@
+//! `users/cdb`, made of `users/assign`: which domains have accounts, where, and which is another name of which.
+
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::cdb::read::Cdb;
+use crate::control::environment::Environment;
+use crate::errno::words;
+
+/// The longest record that is read, in octets.
+const RECORD_OCTETS_MAX: usize = 4096;
+
+/// A domain that has accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain {
+    /// Its real name, which its accounts have.
+    pub name: Vec<u8>,
+    /// Where its users are.
+    pub directory: PathBuf,
+}
+
+/// The file, in its directory.
+#[derive(Debug)]
+pub struct Assign {
+    path: PathBuf,
+}
+
+impl Assign {
+    /// The file in `ASSIGNDIR`, else in `users` of the working directory; none if `ASSIGNDIR` is empty.
+    #[must_use]
+    pub fn find(environment: &Environment, working_directory: &Path) -> Option<Self> {
+        let directory = match environment.get(b"ASSIGNDIR") {
+            Some(b"") => return None,
+            Some(named) => working_directory.join(OsStr::from_bytes(named)),
+            None => working_directory.join("users"),
+        };
+        Some(Self { path: directory.join("cdb") })
+    }
+
+    /// Whether there is such a file at all.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        !matches!(self.path.symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound)
+    }
+
+    /// The domain, in lower case, as its line `+domain-:real:uid:gid:directory:-::` has it; none if there is no such line.
+    ///
+    /// vpopmail writes the real name of an alias domain into the second field; IndiMail makes its directory a symbolic link to
+    /// that of the real domain.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the file or the link from being read, in words; a missing file, too.
+    pub fn domain(&self, domain: &[u8]) -> Result<Option<Domain>, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", self.path.display());
+        let cdb = Cdb::open(&self.path).map_err(|error| failed(&words(&error)))?;
+        let key = [b"!", domain, b"-"].concat();
+        let Some(record) = cdb.get(&key, RECORD_OCTETS_MAX).map_err(|error| failed(&error))? else { return Ok(None) };
+        let mut fields = record.split(|octet| *octet == 0);
+        let (real, directory) = (fields.next().unwrap_or_default().to_ascii_lowercase(), fields.nth(2));
+        let unusable = || failed(&format_args!("the record of {} is no domain's", domain.escape_ascii()));
+        let directory = directory.filter(|directory| directory.starts_with(b"/")).ok_or_else(unusable)?;
+        let directory = PathBuf::from(OsStr::from_bytes(directory));
+        let name = if real == domain { linked(&directory)?.unwrap_or(real) } else { real };
+        if is_domain(&name) { Ok(Some(Domain { name, directory })) } else { Err(unusable()) }
+    }
+}
+
+/// The last part of what a symbolic link says; none if it is no link, or the mailboxes are on another host.
+fn linked(directory: &Path) -> Result<Option<Vec<u8>>, String> {
+    match std::fs::read_link(directory) {
+        Ok(target) => Ok(target.file_name().map(|name| name.as_bytes().to_ascii_lowercase())),
+        Err(error) if is_no_link(&error) => Ok(None),
+        Err(error) => Err(format!("{}: {}", directory.display(), words(&error))),
+    }
+}
+
+fn is_no_link(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+fn is_domain(name: &[u8]) -> bool {
+    let is_plain = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_');
+    !name.is_empty() && name.iter().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use crate::cdb::make::Maker;
+
+    use super::*;
+
+    fn assign(records: &[(&str, &str)]) -> (tempfile::TempDir, Assign) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("users")).unwrap();
+        let mut maker = Maker::new(File::create(dir.path().join("users/cdb")).unwrap());
+        for (key, value) in records {
+            let value = value.replace("HOME", dir.path().to_str().unwrap()).replace('|', "\0");
+            maker.add(format!("!{key}").as_bytes(), value.as_bytes()).unwrap();
+        }
+        maker.finish().unwrap();
+        let assign = Assign::find(&Environment::default(), dir.path()).unwrap();
+        (dir, assign)
+    }
+
+    #[test]
+    fn an_alias_domain_has_a_real_one() {
+        let (dir, assign) = assign(&[
+            ("a.ex-", "a.ex|1|1|HOME/a.ex|-||"),
+            ("vpop.ex-", "a.ex|1|1|HOME/a.ex|-||"),
+            ("indi.ex-", "indi.ex|1|1|HOME/indi.ex|-||"),
+            ("gone.ex-", "gone.ex|1|1|HOME/gone.ex|-||"),
+            ("file.ex-", "file.ex|1|1|HOME/users/cdb/x|-||"),
+            ("bad.ex-", "b d|1|1|HOME/a.ex|-||"),
+            ("short.ex-", "short.ex|1|1"),
+            ("relative.ex-", "relative.ex|1|1|domains|-||"),
+        ]);
+        fs::create_dir(dir.path().join("a.ex")).unwrap();
+        std::os::unix::fs::symlink("A.ex", dir.path().join("indi.ex")).unwrap();
+        let name = |domain: &str| assign.domain(domain.as_bytes()).map(|found| found.map(|found| found.name));
+        for domain in ["a.ex", "vpop.ex", "indi.ex"] {
+            assert_eq!(name(domain), Ok(Some(b"a.ex".to_vec())), "{domain}");
+        }
+        assert_eq!(name("gone.ex"), Ok(Some(b"gone.ex".to_vec())));
+        assert_eq!(name("file.ex"), Ok(Some(b"file.ex".to_vec())));
+        assert_eq!(name("other.ex"), Ok(None));
+        for domain in ["bad.ex", "short.ex", "relative.ex"] {
+            assert!(name(domain).is_err(), "{domain}");
+        }
+    }
+
+    #[test]
+    fn a_missing_or_damaged_file_is_no_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = |value: &str| [(b"ASSIGNDIR".to_vec(), value.into())].into_iter().collect::<Environment>();
+        assert!(Assign::find(&environment(""), dir.path()).is_none());
+        let assign = Assign::find(&environment(dir.path().to_str().unwrap()), Path::new("/nonexistent")).unwrap();
+        assert!(!assign.exists());
+        assert!(assign.domain(b"a.ex").is_err_and(|error| error.ends_with("/cdb: file does not exist")));
+        fs::write(dir.path().join("cdb"), "xx").unwrap();
+        assert!(assign.exists() && assign.domain(b"a.ex").is_err());
+    }
+}

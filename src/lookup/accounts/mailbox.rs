@@ -1,0 +1,177 @@
+//! CHECKRECIPIENT and CHECKSENDER: who has a mailbox and who may send, asked of `recipients`, the system and a database.
+
+use crate::account_table::assign::Assign;
+use crate::control::CheckRecipient;
+use crate::lookup::accounts::{Accounts, Address, Whom, is_plain};
+use crate::lookup::passwd;
+use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Unfit};
+
+/// The domain of a recipient without one, in `recipients`.
+const NO_DOMAIN: &[u8] = b"localhost";
+/// Files that tell of a database with accounts.
+const DATABASES: [&str; 3] = ["libindimail", "host.mysql", "vpopmail.mysql"];
+
+/// Who can tell of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// `recipients`, which has to be there.
+    Recipients,
+    /// `recipients`, if it is there.
+    RecipientsIfAny,
+    /// The users of this host.
+    System,
+    /// The accounts of a database.
+    Database,
+}
+
+impl Accounts<'_> {
+    /// Whether a recipient has a mailbox. One source that knows it is enough.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupFailed`] when a source fails and none of the others knows the recipient: nobody can know now.
+    pub fn recipient(&mut self, address: &[u8], check: CheckRecipient) -> Result<Answer, LookupFailed> {
+        let whole = address.to_ascii_lowercase();
+        let Some(askable) = Askable::parse(&whole) else { return Ok(Answer::Unfit(Unfit::Absent)) };
+        let is_of_system = self.is_of_system(askable.domain)?;
+        let elsewhere = match (is_of_system, self.has_database()) {
+            (true, _) => Some(Source::System),
+            (false, true) => Some(Source::Database),
+            (false, false) => None,
+        };
+        let sources = match (check, elsewhere) {
+            (CheckRecipient::Recipients, _) | (CheckRecipient::Accounts, None) => [Some(Source::Recipients), None],
+            (CheckRecipient::Both, elsewhere) => [Some(Source::Recipients), elsewhere],
+            // Without a database there is nothing else but the original's last resort.
+            (CheckRecipient::Accounts, Some(Source::System)) if !self.has_database() => {
+                [elsewhere, Some(Source::RecipientsIfAny)]
+            }
+            (CheckRecipient::Accounts, elsewhere) => [elsewhere, None],
+        };
+        self.first_to_know(sources, &askable, Whom::Recipient)
+    }
+
+    /// Whether a sender, or a user, has an account and may send. [`Answer::Absent`]: nobody knows the accounts of its domain.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::recipient`].
+    pub fn sender(&mut self, address: &[u8]) -> Result<Answer, LookupFailed> {
+        let whole = address.to_ascii_lowercase();
+        let Some(askable) = Askable::parse(&whole) else { return Ok(Answer::Unfit(Unfit::Absent)) };
+        let source = match (self.is_of_system(askable.domain)?, self.has_database()) {
+            (true, _) => Source::System,
+            (false, true) => Source::Database,
+            (false, false) if self.setup.control.directory.join("recipients").exists() => Source::Recipients,
+            (false, false) => return Ok(Answer::Absent),
+        };
+        self.first_to_know([Some(source), None], &askable, Whom::User)
+    }
+
+    /// Whether one domain is another name of the other, as `users/cdb` tells. Without such a file no domain has two names.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupFailed::Accounts`] when the file is there, or named, and cannot be read.
+    pub fn is_same_domain(&self, domain: &[u8], other: &[u8]) -> Result<Answer, LookupFailed> {
+        let environment = &self.setup.environment;
+        let assign = Assign::find(environment, self.working_directory());
+        let assign = assign.filter(|assign| assign.exists() || environment.get(b"ASSIGNDIR").is_some());
+        let Some(assign) = assign else { return Ok(Answer::No) };
+        let real = |domain: &[u8]| {
+            let domain = domain.to_ascii_lowercase();
+            let found = assign.domain(&domain).map_err(LookupFailed::Accounts)?;
+            Ok(found.map_or(domain, |found| found.name))
+        };
+        Ok(if real(domain)? == real(other)? { yes("users/cdb", None) } else { Answer::No })
+    }
+
+    /// Whether the users of a domain are those of this host.
+    fn is_of_system(&mut self, domain: Option<&[u8]>) -> Result<bool, LookupFailed> {
+        domain.map_or(Ok(true), |domain| self.is_in_locals(domain))
+    }
+
+    fn has_database(&self) -> bool {
+        let control = &self.setup.control.directory;
+        [b"VIRTUAL_PKG_LIB".as_slice(), b"MYSQL_HOST"].iter().any(|name| self.setup.environment.get(name).is_some())
+            || DATABASES.iter().any(|file| control.join(file).exists())
+    }
+
+    fn first_to_know(
+        &mut self,
+        sources: [Option<Source>; 2],
+        askable: &Askable<'_>,
+        whom: Whom,
+    ) -> Result<Answer, LookupFailed> {
+        let mut answer = Ok(Answer::Unfit(Unfit::Absent));
+        for source in sources.into_iter().flatten() {
+            match self.ask_source(source, askable, whom) {
+                Ok(Answer::Unfit(Unfit::Absent)) => {}
+                Ok(known) => return Ok(known),
+                Err(failed) => answer = answer.and(Err(failed)),
+            }
+        }
+        answer
+    }
+
+    fn ask_source(&mut self, source: Source, askable: &Askable<'_>, whom: Whom) -> Result<Answer, LookupFailed> {
+        match source {
+            Source::System => {
+                let known = passwd::is_known(&self.passwd, askable.name);
+                let failed = |error| {
+                    let error = crate::errno::words(&error);
+                    LookupFailed::Passwd(format!("{}: {error}", self.passwd.display()))
+                };
+                known_if(known.map_err(failed)?, "passwd")
+            }
+            Source::Database => {
+                Err(LookupFailed::Accounts("the accounts of a database cannot be asked yet".to_owned()))
+            }
+            Source::Recipients | Source::RecipientsIfAny => {
+                let whole = [askable.name, b"@", askable.domain.unwrap_or(NO_DOMAIN)].concat();
+                let Some(address) = Address::parse(&whole) else { return Ok(Answer::Unfit(Unfit::Absent)) };
+                match self.in_recipients(&address, whom).map_err(of_recipients)? {
+                    Some(Some(line)) => Ok(yes("recipients", Some(line))),
+                    None if source == Source::Recipients => Err(LookupFailed::Recipients(
+                        "there is no control/recipients file: create it, or set CHECKRECIPIENT to 1".to_owned(),
+                    )),
+                    Some(None) | None => Ok(Answer::Unfit(Unfit::Absent)),
+                }
+            }
+        }
+    }
+}
+
+/// An address that somebody may have, in lower case; without a domain it is a user of this host.
+struct Askable<'a> {
+    name: &'a [u8],
+    domain: Option<&'a [u8]>,
+}
+
+impl<'a> Askable<'a> {
+    /// Nobody has an address without a name, or with NUL, CR or LF.
+    fn parse(whole: &'a [u8]) -> Option<Self> {
+        let (name, domain) = match memchr::memrchr(b'@', whole) {
+            Some(at) => (whole.get(..at)?, Some(whole.get(at + 1..)?)),
+            None => (whole, None),
+        };
+        (!name.is_empty() && is_plain(whole)).then_some(Self { name, domain })
+    }
+}
+
+/// The original says the same of all that keeps the sources of `recipients` from telling; only the file itself is another matter.
+fn of_recipients(failed: LookupFailed) -> LookupFailed {
+    if matches!(failed, LookupFailed::Unreadable { .. }) {
+        failed
+    } else {
+        LookupFailed::Recipients(failed.to_string())
+    }
+}
+
+fn known_if(is_known: bool, source: &'static str) -> Result<Answer, LookupFailed> {
+    Ok(if is_known { yes(source, None) } else { Answer::Unfit(Unfit::Absent) })
+}
+
+fn yes(source: &'static str, line: Option<u32>) -> Answer {
+    Answer::Yes(Evidence { file: FileName::from(source), line, suffix: Vec::new() })
+}

@@ -1,0 +1,71 @@
+//! Who has a mailbox: what `recipients` names and where it is missing, and how recipients and senders are checked.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::cdb::read::Cdb;
+use crate::control::environment::Environment;
+use crate::control::text::{entries, signed};
+use crate::errno::words;
+use crate::lookup::recipients::{Source, source};
+use crate::operator::finding::Finding;
+
+/// What follows a source that cannot tell.
+const DEFERS: &str = "whoever is not found elsewhere gets 451";
+
+/// The findings about mailboxes, if recipients or senders are checked or there is anything to check them with.
+pub(super) fn lint_mailboxes(directory: &Path, environment: &Environment) -> Vec<Finding> {
+    let path = directory.join("recipients");
+    let text = fs::read(&path);
+    let mut findings = Vec::new();
+    let check = environment.get(b"CHECKRECIPIENT");
+    if let Some(value) = check {
+        findings.extend(lint_check(value));
+        let asks_recipients = signed(value) != Some(1);
+        if asks_recipients && matches!(&text, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            let advice = format!("is missing, and CHECKRECIPIENT asks it: {DEFERS}");
+            findings.push(Finding::error(&path, advice));
+        }
+    }
+    if environment.get(b"CHECKSENDER").is_none() && environment.get(b"MASQUERADE").is_some() {
+        findings.push(Finding::warning("MASQUERADE", "does nothing without CHECKSENDER"));
+    }
+    let named = environment.get(b"SYSCONFDIR").map(|name| Path::new(OsStr::from_bytes(name)));
+    let working = named.filter(|named| named.is_absolute()).or(directory.parent()).unwrap_or(directory);
+    for entry in entries(&text.unwrap_or_default()) {
+        if let Some(problem) = problem_of(entry.text, working) {
+            findings.push(Finding::error(&path, problem).in_line(entry.line));
+        }
+    }
+    findings
+}
+
+fn lint_check(value: &[u8]) -> Option<Finding> {
+    if value.is_empty() || matches!(signed(value), Some(1..=3)) {
+        return None;
+    }
+    let shown = value.escape_ascii();
+    Some(Finding::warning("CHECKRECIPIENT", format!("is `{shown}`, which counts as 3: write 1, 2 or 3")))
+}
+
+fn problem_of(line: &[u8], working: &Path) -> Option<String> {
+    match source(line) {
+        Source::Anybody => None,
+        Source::Unusable(why) => Some(format!("`{}` cannot be used: {why}; {DEFERS}", line.escape_ascii())),
+        Source::Cdb(path) => {
+            let path = working.join(OsStr::from_bytes(&path));
+            let error = Cdb::open(&path).err()?;
+            Some(format!("{}: {}; {DEFERS}", path.display(), words(&error)))
+        }
+        Source::Program(text) => {
+            let name = text.split(|octet| octet.is_ascii_whitespace()).find(|word| !word.is_empty())?;
+            let path = working.join(OsStr::from_bytes(name));
+            // Who has no slash is found via PATH, or is a variable.
+            let is_missing = name.contains(&b'/') && !name.starts_with(b"$") && !path.exists();
+            is_missing.then(|| format!("{}: there is no such program; {DEFERS}", path.display()))
+        }
+    }
+}
