@@ -14,8 +14,11 @@ use crate::message::unstuff::{Bare, Stop};
 use crate::message::{Content, Limits};
 use crate::queue::program::Program;
 use crate::queue::status::QueueStatus;
+use crate::screen::Screening;
+use crate::screen::rules::Rules;
 use crate::session::{Attempt, Delivery, Outcome, Session, Then, Turn};
 use crate::smtp::reply;
+use crate::tls::{Server, Unusable};
 use crate::wire::{Awaited, Broken, Wire};
 
 /// One connection from greeting to good-bye.
@@ -35,6 +38,10 @@ enum Ended {
     Broken(Broken),
     /// The content breaks the rules about line ends.
     Bare(Stop),
+    /// The handshake of TLS has failed.
+    Handshake(Broken),
+    /// TLS from the first octet is asked for, and cannot begin.
+    WithoutTls(Unusable),
 }
 
 impl From<Broken> for Ended {
@@ -80,6 +87,10 @@ pub fn turn_away(setup: &Setup, error: &LoadError) -> u8 {
 
 impl Connection<'_> {
     fn converse(&mut self) -> Result<u8, Ended> {
+        if self.setup.control.smtps {
+            let server = Server::prepare(self.setup).map_err(Ended::WithoutTls)?;
+            self.shake_hands(server)?;
+        }
         let mut turn = self.greeting()?;
         loop {
             let then = self.take_turn(turn)?;
@@ -91,6 +102,10 @@ impl Connection<'_> {
                     self.hear()?
                 }
                 Then::Receive(delivery) => self.receive(delivery)?,
+                Then::Encrypt => match self.encrypt()? {
+                    Some(turn) => turn,
+                    None => self.hear()?,
+                },
                 Then::Draw(opening) => match chance() {
                     Ok(chance) => self.session.drawn(&opening, &chance),
                     Err(error) => self.session.undrawn(&opening, &error.to_string()),
@@ -99,12 +114,12 @@ impl Connection<'_> {
                 Then::Dismiss(reply) => {
                     self.log.flush();
                     self.wire.say(&reply)?;
-                    self.wire.flush()?;
+                    self.wire.finish()?;
                     return Ok(1);
                 }
                 Then::Close { exit } => {
                     self.log.flush();
-                    self.wire.flush()?;
+                    self.wire.finish()?;
                     return Ok(exit);
                 }
             };
@@ -131,6 +146,36 @@ impl Connection<'_> {
         Ok(turn)
     }
 
+    /// STARTTLS: what TLS needs is read before 220 is said, so that the session can go on in clear without it. D82: what the
+    /// client has sent in clear behind STARTTLS is nobody's.
+    fn encrypt(&mut self) -> Result<Option<Turn>, Ended> {
+        let server = match Server::prepare(self.setup) {
+            Ok(server) => server,
+            Err(unusable) => return Ok(Some(self.session.cannot_encrypt(&unusable.to_string()))),
+        };
+        let octets = self.wire.forget_clear()?;
+        if octets > 0 {
+            self.log.lines(&[format!("STARTTLS: {octets} plaintext octets discarded")]);
+        }
+        self.wire.say(&reply::READY_FOR_TLS)?;
+        self.wire.flush()?;
+        self.session.start_over();
+        self.shake_hands(server)?;
+        Ok(None)
+    }
+
+    fn shake_hands(&mut self, server: Server) -> Result<(), Ended> {
+        self.log.lines(&server.remarks);
+        self.log.flush();
+        let tls = self.wire.encrypt(server).map_err(Ended::Handshake)?;
+        let (channel, remarks) = tls.channel();
+        let encryption = tls.encryption();
+        self.log.lines(&remarks);
+        self.log.lines(&[format!("ssl-version={}", encryption.version)]);
+        self.session.encrypted(encryption, channel, tls.certificate());
+        Ok(())
+    }
+
     /// Asks the checker of passwords.
     fn check(&mut self, attempt: Attempt) -> Result<Turn, Broken> {
         self.log.flush();
@@ -152,7 +197,7 @@ impl Connection<'_> {
             self.wire.pause(Duration::from_secs(turn.delay_seconds.into()))?;
         }
         match &turn.then {
-            Then::Receive(_) | Then::Draw(_) | Then::Check(_) => {}
+            Then::Receive(_) | Then::Encrypt | Then::Draw(_) | Then::Check(_) => {}
             Then::Listen | Then::Dismiss(_) | Then::Close { .. } => self.wire.say(&turn.reply)?,
         }
         Ok(turn.then)
@@ -175,8 +220,15 @@ impl Connection<'_> {
     fn receive(&mut self, delivery: Delivery) -> Result<Turn, Ended> {
         // Before 354, so that a queue that cannot start is said instead.
         let setup = delivery.setup().unwrap_or(self.setup);
-        let started =
-            if delivery.is_blackholed() { Ok(None) } else { Program::start(setup, &self.session.exported()).map(Some) };
+        let mut screening = match Rules::load(setup) {
+            Ok(rules) => rules.map(Screening::new),
+            Err(failed) => return Ok(self.session.unscreened(failed)),
+        };
+        let started = if delivery.is_blackholed() {
+            Ok(None)
+        } else {
+            Program::start(setup, &self.session.exported(delivery.certified())).map(Some)
+        };
         let mut program = match started {
             Ok(program) => program,
             Err(error) => {
@@ -195,11 +247,17 @@ impl Connection<'_> {
             hops_max: control.hops_max,
             bare: Bare { lf: control.allow_bare_lf, cr: !control.forbid_bare_cr },
         });
-        match self.stream(&mut content, program.as_mut())? {
+        match self.stream(&mut content, screening.as_mut(), program.as_mut())? {
             Stop::EndOfMessage => {}
             stop @ (Stop::BareLf | Stop::BareCr) => return Err(Ended::Bare(stop)),
         }
+        let banned = screening.as_ref().and_then(Screening::found).cloned();
         let outcome = match (content.flaw(), program) {
+            (_, program) if let Some(banned) = banned => {
+                drop(program);
+                let pid = banned.blackholed.then(|| nix::unistd::getpid().as_raw());
+                Outcome::Banned { evidence: banned.evidence, description: banned.description, pid }
+            }
             (Some(flaw), program) => {
                 drop(program); // and with it the message
                 Outcome::Flawed(flaw)
@@ -220,17 +278,32 @@ impl Connection<'_> {
     }
 
     /// Streams the content to the queue program, if there is one. It is told to discard if this fails: it is dropped.
-    fn stream(&mut self, content: &mut Content, mut program: Option<&mut Program>) -> Result<Stop, Broken> {
+    fn stream(
+        &mut self,
+        content: &mut Content,
+        mut screening: Option<&mut Screening>,
+        mut program: Option<&mut Program>,
+    ) -> Result<Stop, Broken> {
         let mut pace = self.wire.pace();
         loop {
             let window = self.wire.window();
             let settled = content.take(window);
-            if let Some(program) = &mut program {
-                program.write(window.get(settled.text).unwrap_or_default());
+            let text = window.get(settled.text).unwrap_or_default();
+            let is_banned = screening.as_mut().is_some_and(|screening| {
+                screening.take(text);
+                screening.found().is_some()
+            });
+            if let Some(program) = program.as_mut().filter(|_| !is_banned && content.flaw().is_none()) {
+                program.write(text);
             }
             self.wire.use_up(settled.used);
             match settled.stop {
-                Some(stop) => return Ok(stop),
+                Some(stop) => {
+                    if let Some(screening) = &mut screening {
+                        screening.end();
+                    }
+                    return Ok(stop);
+                }
                 None => self.wire.read_content(&mut pace)?,
             }
         }
@@ -244,17 +317,16 @@ impl Connection<'_> {
             Ended::Bare(Stop::BareLf | Stop::EndOfMessage) => {
                 ("Bare LF received reason=barelf".to_string(), Some(reply::BARE_LF))
             }
-            Ended::Broken(Broken::Timeout) => {
-                ("timeout reached reading data from client".to_string(), Some(reply::TIMEOUT))
+            Ended::WithoutTls(unusable) => (unusable.to_string(), Some(reply::NO_TLS)),
+            // Nothing can be said: not in clear any more, and not in TLS yet.
+            Ended::Handshake(broken) => (format!("TLS handshake failed: {}", told(broken)), None),
+            Ended::Broken(broken @ Broken::Timeout) => (told(broken), Some(reply::TIMEOUT)),
+            Ended::Broken(broken @ Broken::Closed) => (format!("read error{after}: {}", told(broken)), None),
+            Ended::Broken(broken @ (Broken::Read(_) | Broken::Tls(_))) => {
+                (format!("read error{after}: {}", told(broken)), Some(reply::UNABLE_TO_READ))
             }
-            Ended::Broken(Broken::Closed) => (format!("read error{after}: client dropped connection"), None),
-            Ended::Broken(Broken::Read(error)) => {
-                (format!("read error{after}: {}", words(&(*error).into())), Some(reply::UNABLE_TO_READ))
-            }
-            Ended::Broken(Broken::Write(error)) => {
-                (format!("write error{after}: unable to write to client: {}", words(&(*error).into())), None)
-            }
-            Ended::Broken(Broken::TooLong) => ("command too long reason=maxcmdlen".to_string(), Some(reply::TOO_LONG)),
+            Ended::Broken(broken @ Broken::Write(_)) => (format!("write error{after}: {}", told(broken)), None),
+            Ended::Broken(broken @ Broken::TooLong) => (told(broken), Some(reply::TOO_LONG)),
             Ended::Broken(Broken::Terminated) => {
                 let turn = self.session.terminated();
                 self.log.lines(&turn.log);
@@ -268,6 +340,19 @@ impl Connection<'_> {
         if let Some(words) = words {
             self.wire.say_last(&words);
         }
+    }
+}
+
+/// What has broken a connection, in the words of the log.
+fn told(broken: &Broken) -> String {
+    match broken {
+        Broken::Timeout => "timeout reached reading data from client".to_string(),
+        Broken::Closed => "client dropped connection".to_string(),
+        Broken::Read(error) => words(&(*error).into()).into_owned(),
+        Broken::Write(error) => format!("unable to write to client: {}", words(&(*error).into())),
+        Broken::Terminated => "going down on SIGTERM".to_string(),
+        Broken::TooLong => "command too long reason=maxcmdlen".to_string(),
+        Broken::Tls(fault) => fault.to_string(),
     }
 }
 

@@ -4,6 +4,8 @@
 pub mod connection;
 pub mod wire;
 
+pub mod tls;
+
 pub mod session;
 
 pub mod auth;
@@ -24,6 +26,7 @@ pub mod dns;
 pub mod cdb;
 
 pub mod message;
+pub mod screen;
 
 pub mod queue;
 

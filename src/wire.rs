@@ -1,22 +1,20 @@
 //! Octets in and out: line limit, timeout, one flush before waiting.
 
-use std::io::{Stdin, Stdout, stdin, stdout};
-use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+mod auth_line;
+mod descriptors;
+
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::socket::{MsgFlags, send};
-use nix::unistd::{read, write};
 use zeroize::Zeroize;
 
 use crate::control::Control;
 use crate::message::Content;
 use crate::smtp::command::AUTH_LINE_OCTETS_MAX;
 use crate::smtp::reply::Reply;
+use crate::tls::{Fault, Server, Stream, Taken};
+use crate::wire::descriptors::Descriptors;
 
 /// What is read at once at first.
 const BUFFER_OCTETS_FIRST: usize = 4096;
@@ -24,17 +22,19 @@ const BUFFER_OCTETS_FIRST: usize = 4096;
 const BUFFER_OCTETS_MAX: usize = 65_536;
 /// Replies that wait for one write are written when they reach this.
 const PENDING_OCTETS_MAX: usize = 16_384;
-/// What a pipe takes without blocking once it is writable (POSIX: PIPE_BUF).
-const PIPE_OCTETS: usize = 4096;
-
 /// How long the last words may take.
 const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What of the content must come within the time that silence may take: a line of the longest kind (RFC 5321, 4.5.3.1.6).
 const CONTENT_OCTETS_MIN: usize = 1000;
 
+/// How long a handshake of TLS may take, unless `timeoutsmtpd` is shorter.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(60);
+/// What is read and dropped at most of what a client has sent in clear behind STARTTLS.
+const CLEAR_OCTETS_MAX: usize = 1 << 20;
+
 /// Why the conversation cannot go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Broken {
     /// The client did nothing for too long.
     Timeout,
@@ -48,6 +48,8 @@ pub enum Broken {
     Terminated,
     /// A command line has no end within the limit.
     TooLong,
+    /// What the client has sent is no TLS, or is not allowed in it.
+    Tls(Fault),
 }
 
 /// What the next line of the client is.
@@ -61,10 +63,7 @@ pub enum Awaited {
 
 /// Both directions of the connection, on descriptors 0 and 1.
 pub struct Wire {
-    input: Stdin,
-    output: Stdout,
-    output_is_socket: bool,
-    signals: SignalFd,
+    descriptors: Descriptors,
     timeout: Duration,
     line_octets_max: usize,
     /// Unread octets lie in `start..end`; in front of them there is always room for [`Content::HEADROOM`].
@@ -74,6 +73,9 @@ pub struct Wire {
     /// What is being read may be a password.
     may_be_secret: bool,
     pending: Vec<u8>,
+    tls: Option<Box<Stream>>,
+    /// Records on their way out.
+    sealed: Vec<u8>,
 }
 
 /// How a client keeps up while it sends content.
@@ -90,27 +92,18 @@ impl Wire {
     ///
     /// What the system says when it cannot give us a descriptor for signals.
     pub fn new(control: &Control) -> nix::Result<Self> {
-        let mut terminate = SigSet::empty();
-        terminate.add(Signal::SIGTERM);
-        let mut blocked = terminate;
-        blocked.add(Signal::SIGPIPE);
-        blocked.thread_block()?;
-        let signals = SignalFd::with_flags(&terminate, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        if signals.as_raw_fd() <= 2 {
-            return Err(Errno::EBADF); // We were started without descriptor 0, 1 or 2.
-        }
+        let timeout = Duration::from_secs(control.timeout_seconds.into());
         Ok(Self {
-            input: stdin(),
-            output: stdout(),
-            output_is_socket: true,
-            signals,
-            timeout: Duration::from_secs(control.timeout_seconds.into()),
+            descriptors: Descriptors::new(timeout)?,
+            timeout,
             line_octets_max: control.command_octets_max,
             buffer: vec![0; BUFFER_OCTETS_FIRST],
             start: Content::HEADROOM,
             end: Content::HEADROOM,
             may_be_secret: false,
             pending: Vec::new(),
+            tls: None,
+            sealed: Vec::new(),
         })
     }
 
@@ -138,28 +131,74 @@ impl Wire {
     ///
     /// [`Broken::Write`] for a client that does not read in time, or is gone.
     pub fn flush(&mut self) -> Result<(), Broken> {
-        let mut written = 0;
-        while let Some(rest) = self.pending.get(written..).filter(|rest| !rest.is_empty()) {
-            let result = if self.output_is_socket {
-                let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-                send(self.output.as_raw_fd(), rest, flags)
-            } else {
-                self.wait_to_write()?;
-                write(&self.output, rest.get(..PIPE_OCTETS).unwrap_or(rest))
-            };
-            match result {
-                Ok(octets) => written += octets,
-                Err(Errno::ENOTSOCK) => self.output_is_socket = false,
-                Err(Errno::EAGAIN) => self.wait_to_write()?,
-                Err(Errno::EINTR) => {}
-                Err(error) => {
-                    self.pending.clear();
-                    return Err(Broken::Write(error));
-                }
+        if let Some(tls) = &mut self.tls {
+            tls.seal(&self.pending, &mut self.sealed);
+            self.pending.clear();
+            std::mem::swap(&mut self.pending, &mut self.sealed);
+        }
+        let written = self.descriptors.write(&self.pending);
+        self.pending.clear();
+        written
+    }
+
+    /// Writes what was said, and that nothing follows.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken::Write`], as [`Self::flush`].
+    pub fn finish(&mut self) -> Result<(), Broken> {
+        if let Some(tls) = &mut self.tls {
+            // After what waits, which has to be a record first.
+            tls.seal(&self.pending, &mut self.sealed);
+            self.pending.clear();
+            tls.close();
+        }
+        self.flush()
+    }
+
+    /// Forgets what the client has sent and nobody has heard, also what waits in the socket; returns how many octets.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`], whatever happened; but not that nothing waits.
+    pub fn forget_clear(&mut self) -> Result<usize, Broken> {
+        let mut octets = self.end - self.start;
+        self.buffer.zeroize();
+        self.buffer = vec![0; BUFFER_OCTETS_FIRST];
+        (self.start, self.end) = (Content::HEADROOM, Content::HEADROOM);
+        while octets < CLEAR_OCTETS_MAX {
+            match self.descriptors.read(&mut self.buffer, Duration::ZERO) {
+                Ok(more) => octets += more,
+                Err(Broken::Timeout) => break,
+                Err(broken) => return Err(broken),
             }
         }
-        self.pending.clear();
-        Ok(())
+        Ok(octets)
+    }
+
+    /// The handshake. From here on nothing is said in clear, whatever becomes of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`], whatever happened.
+    pub fn encrypt(&mut self, server: Server) -> Result<&Stream, Broken> {
+        let deadline = Instant::now() + self.timeout.min(HANDSHAKE_PATIENCE);
+        self.descriptors.send_at_once();
+        let tls = self.tls.insert(Box::new(Stream::new(server)));
+        loop {
+            let shaken = tls.shake_hands();
+            if shaken == Ok(true) {
+                return Ok(tls);
+            }
+            tls.seal(b"", &mut self.sealed);
+            let written = self.descriptors.write(&self.sealed);
+            self.sealed.clear();
+            shaken.map_err(Broken::Tls)?;
+            written?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let octets = self.descriptors.read(tls.room(), left)?;
+            tls.received(octets);
+        }
     }
 
     /// The next line, without LF and without one CR before it; none for a line of AUTH that is too long, which is skipped.
@@ -178,8 +217,8 @@ impl Wire {
             let timeout = self.timeout;
             let mut until = || *deadline.get_or_insert_with(|| Instant::now() + timeout);
             if octets > self.line_octets_max.min(AUTH_LINE_OCTETS_MAX) {
-                let is_of_auth = awaited == Awaited::Response || begins_with_auth(unread);
-                if is_of_auth && is_too_long_for_auth(unread.get(..octets).unwrap_or_default()) {
+                let is_of_auth = awaited == Awaited::Response || auth_line::begins(unread);
+                if is_of_auth && auth_line::is_too_long(unread.get(..octets).unwrap_or_default()) {
                     let until = until();
                     self.skip_line(until)?;
                     return Ok(None);
@@ -195,7 +234,7 @@ impl Wire {
                 return Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)));
             }
             searched = octets;
-            self.may_be_secret = awaited == Awaited::Response || begins_with_auth(unread);
+            self.may_be_secret = awaited == Awaited::Response || auth_line::begins(unread);
             let until = until();
             self.read_within(until.saturating_duration_since(Instant::now()))?;
         }
@@ -270,33 +309,25 @@ impl Wire {
     fn read_within(&mut self, patience: Duration) -> Result<(), Broken> {
         self.flush()?;
         self.make_room();
-        if !self.wait_to_read(patience)? {
-            return Err(Broken::Timeout);
-        }
-        loop {
-            match read(&self.input, self.buffer.get_mut(self.end..).unwrap_or_default()) {
-                Ok(0) => return Err(Broken::Closed),
-                Ok(octets) => {
-                    self.end += octets;
-                    return Ok(());
-                }
-                Err(Errno::EINTR) => {}
-                Err(error) => return Err(Broken::Read(error)),
-            }
-        }
+        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        self.end += match &mut self.tls {
+            None => self.descriptors.read(room, patience)?,
+            Some(tls) => read_records(tls, &self.descriptors, room, patience)?,
+        };
+        Ok(())
     }
 
     /// Says a reply to a connection that ends, and does not wait long for a client that may be gone.
     pub fn say_last(&mut self, reply: &Reply) {
-        self.timeout = self.timeout.min(LAST_WORDS_PATIENCE);
+        self.descriptors.timeout = self.timeout.min(LAST_WORDS_PATIENCE);
         // Nobody may be listening: then nobody hears, and we exit all the same.
-        let _ = self.say(reply).and_then(|()| self.flush());
+        let _ = self.say(reply).and_then(|()| self.finish());
     }
 
     /// There is something to read here once SIGTERM has come; for who waits for something else meanwhile.
     #[must_use]
     pub fn signals(&self) -> BorrowedFd<'_> {
-        self.signals.as_fd()
+        self.descriptors.signals()
     }
 
     /// Waits, whatever the client does.
@@ -306,19 +337,7 @@ impl Wire {
     /// [`Broken::Terminated`], or that what was said cannot be written.
     pub fn pause(&mut self, duration: Duration) -> Result<(), Broken> {
         self.flush()?;
-        let until = Instant::now() + duration;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            let mut polled = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut polled, milliseconds(left)) {
-                Ok(0) | Err(Errno::EINTR) => {}
-                Ok(_) => return Err(Broken::Terminated),
-                Err(error) => return Err(Broken::Read(error)),
-            }
-        }
+        self.descriptors.pause(duration)
     }
 
     /// Waits for the client to speak too early; says whether it did.
@@ -327,10 +346,11 @@ impl Wire {
     ///
     /// [`Broken`] when the client is gone, or on SIGTERM.
     pub fn is_early_talker(&mut self, patience: Duration) -> Result<bool, Broken> {
-        if !self.wait_to_read(patience)? {
-            return Ok(false);
+        match self.read_within(patience) {
+            Ok(()) => Ok(true),
+            Err(Broken::Timeout) => Ok(false),
+            Err(broken) => Err(broken),
         }
-        self.read_more().map(|()| true)
     }
 
     /// Moves unread octets to the front when the buffer is full, and doubles it when reads fill it: small messages never pay
@@ -349,52 +369,29 @@ impl Wire {
         if (was_full && self.buffer.len() < BUFFER_OCTETS_MAX) || self.end == self.buffer.len() {
             let octets = self.buffer.len() * 2;
             if self.may_be_secret {
-                let mut larger = Vec::with_capacity(octets);
-                larger.extend_from_slice(&self.buffer);
-                mem::replace(&mut self.buffer, larger).zeroize();
+                auth_line::reserve(&mut self.buffer, octets);
             }
             self.buffer.resize(octets, 0);
         }
     }
+}
 
-    /// Waits until there is something to read; false when nothing comes in time.
-    fn wait_to_read(&self, patience: Duration) -> Result<bool, Broken> {
-        loop {
-            let input = PollFd::new(self.input.as_fd(), PollFlags::POLLIN);
-            let mut polled = [input, PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut polled, milliseconds(patience)) {
-                Ok(0) => return Ok(false),
-                Ok(_) if polled.get(1).and_then(PollFd::any) == Some(true) => return Err(Broken::Terminated),
-                Ok(_) => return Ok(true),
-                Err(Errno::EINTR) => {}
-                Err(error) => return Err(Broken::Read(error)),
-            }
+/// Reads until there is plain text. Records that hold none do not make the wait longer.
+fn read_records(
+    tls: &mut Stream,
+    descriptors: &Descriptors,
+    into: &mut [u8],
+    patience: Duration,
+) -> Result<usize, Broken> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match tls.take(into).map_err(Broken::Tls)? {
+            Taken::Octets(octets) => return Ok(octets),
+            Taken::End => return Err(Broken::Closed),
+            Taken::WantsMore => {}
         }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let octets = descriptors.read(tls.room(), left)?;
+        tls.received(octets);
     }
-
-    fn wait_to_write(&self) -> Result<(), Broken> {
-        loop {
-            let mut polled = [PollFd::new(self.output.as_fd(), PollFlags::POLLOUT)];
-            match poll(&mut polled, milliseconds(self.timeout)) {
-                Ok(0) => return Err(Broken::Write(Errno::ETIMEDOUT)),
-                Ok(_) => return Ok(()),
-                Err(Errno::EINTR) => {}
-                Err(error) => return Err(Broken::Write(error)),
-            }
-        }
-    }
-}
-
-fn begins_with_auth(unread: &[u8]) -> bool {
-    unread.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "))
-}
-
-/// The end of the line may be missing yet; a CR before it does not count.
-fn is_too_long_for_auth(octets: &[u8]) -> bool {
-    octets.strip_suffix(b"\r").unwrap_or(octets).len() > AUTH_LINE_OCTETS_MAX
-}
-
-fn milliseconds(duration: Duration) -> PollTimeout {
-    // Rounded up, so that no wait is shorter than asked for.
-    PollTimeout::try_from(duration.as_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX)
 }

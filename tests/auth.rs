@@ -49,16 +49,15 @@ fn passwd(home: &Home, arguments: &[&str], typed: &str) -> Output {
 }
 
 fn start(home: &Home, checkers: &[&str]) -> Smtp {
-    start_with(home, &[], checkers)
+    start_with(home, checkers, &[])
 }
 
-fn start_with(home: &Home, variables: &[(&str, &str)], checkers: &[&str]) -> Smtp {
+fn start_with(home: &Home, checkers: &[&str], variables: &[(&str, &str)]) -> Smtp {
     let mut command = Command::new(program("smtpd"));
     command.current_dir(home.path()).env_clear().env("PATH", "/usr/bin:/bin").env("CONTROLDIR", home.control());
     command.env("QMAILQUEUE", home.queue()).env("QUEUE_HOME", home.path()).env("TCPREMOTEIP", "192.0.2.7");
     command.env("PENALTY", "0").env("AUTH_MAXFAIL", "1000").env("DISABLE_EXTRA_GREET", "");
-    command.envs(variables.iter().copied());
-    let smtp = Smtp::start(command.arg("mx.test").args(checkers));
+    let smtp = Smtp::start(command.envs(variables.iter().copied()).arg("mx.test").args(checkers));
     assert_eq!(smtp.line().unwrap(), "220 mx.test");
     smtp
 }
@@ -290,4 +289,19 @@ fn auth_cdb_reads_its_question_strictly() {
         let output = Command::new(program("auth-cdb")).arg(option).output().unwrap();
         assert!(output.status.success() && output.stdout.starts_with(begins.as_bytes()));
     }
+}
+
+/// AUTH_CDB names another file, for `postern passwd` and for auth-cdb.
+#[test]
+fn another_file_has_other_users() {
+    let home = home();
+    let mut command = Command::new(program("postern"));
+    command.env_clear().env("CONTROLDIR", home.control()).env("AUTH_CDB", "others.cdb").stdin(input(b"pencil\n"));
+    assert!(command.args(["passwd", "add", "--iterations", ITERATIONS, "eve"]).status().unwrap().success());
+    let checkers = [program("auth-cdb"), "/bin/false".into()];
+    let checkers = checkers.each_ref().map(|checker| checker.to_str().unwrap());
+    let others = start_with(&home, &checkers, &[("AUTH_CDB", "others.cdb")]);
+    assert_eq!(ask(&others, &plain("ann", "two words")), NO);
+    assert_eq!(ask(&others, &plain("eve", "pencil")), YES);
+    assert_eq!(ask(&auth_cdb(&home), &plain("eve", "pencil")), NO);
 }

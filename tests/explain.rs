@@ -60,6 +60,7 @@ fn every_source_says_in_order_why_it_did_not_grant() {
         "recipient without domain: it has one, or AUTH_ALL is set",
         "rcpthosts: no line is about far.ex",
         "AUTH: not authenticated",
+        "tlsclients: no certificate that proves an address",
         "relaylevel: normal",
         "RELAYCLIENT: not set",
         "relayclients: relayclients:3 is an exception",

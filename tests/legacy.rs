@@ -147,7 +147,7 @@ fn ours(home: &Path, directory: &Directory, caller: &Caller) -> Said {
                 let stored = String::from_utf8(delivery.envelope.recipients()[0].clone()).unwrap();
                 Said::Granted(stored.strip_prefix("u@far.ex").unwrap().to_string())
             }
-            Then::Listen | Then::Draw(_) | Then::Check(_) | Then::Dismiss(_) | Then::Close { .. } => {
+            Then::Listen | Then::Encrypt | Then::Draw(_) | Then::Check(_) | Then::Dismiss(_) | Then::Close { .. } => {
                 panic!("{caller:?}")
             }
         },

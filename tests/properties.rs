@@ -135,6 +135,7 @@ fn converse(
                 count("messages".to_string());
                 count(format!("recipients of a message: {}", recipients.len()));
             }
+            Then::Encrypt => prop_assert!(false, "STARTTLS is not set"),
             Then::Draw(_) | Then::Check(_) | Then::Dismiss(_) => prop_assert!(false, "nobody checks passwords here"),
             Then::Close { .. } => {
                 let because_unreadable = expected == Expected::Code(451) && world.is_unreadable();

@@ -46,6 +46,8 @@
 #![allow(clippy::disallowed_methods, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 #![allow(missing_docs)]
 
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "rows/client.rs"]
 mod client;
 #[path = "support/dns.rs"]
@@ -58,6 +60,8 @@ mod net;
 mod notation;
 #[path = "rows/play.rs"]
 mod play;
+#[path = "support/secure.rs"]
+mod secure;
 #[path = "support/smtp.rs"]
 mod smtp;
 mod support;

@@ -62,6 +62,13 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("D49", "tests/client_lists.rs"),
     ("D56", "tests/manual.rs"),
     ("D57", "tests/manual.rs"),
+    ("D82", "tests/tls/hostile.rs"),
+    ("D84", "tests/tls/settings.rs"),
+    ("D85", "tests/tls/binding.rs"),
+    ("D87", "tests/tls/hostile.rs"),
+    ("D88", "tests/tls/settings.rs"),
+    ("D89", "tests/tls/clients.rs"),
+    ("D90", "tests/tls/tickets.rs"),
 ];
 
 /// Each numbered difference stands in README and in a transcript or another test; no other number is used.

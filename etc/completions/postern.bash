@@ -49,6 +49,9 @@ _postern() {
             postern,shadow)
                 cmd="postern__subcmd__shadow"
                 ;;
+            postern,ticket-keys)
+                cmd="postern__subcmd__ticket__subcmd__keys"
+                ;;
             postern__subcmd__help,completions)
                 cmd="postern__subcmd__help__subcmd__completions"
                 ;;
@@ -81,6 +84,9 @@ _postern() {
                 ;;
             postern__subcmd__help,shadow)
                 cmd="postern__subcmd__help__subcmd__shadow"
+                ;;
+            postern__subcmd__help,ticket-keys)
+                cmd="postern__subcmd__help__subcmd__ticket__subcmd__keys"
                 ;;
             postern__subcmd__help__subcmd__passwd,add)
                 cmd="postern__subcmd__help__subcmd__passwd__subcmd__add"
@@ -131,7 +137,7 @@ _postern() {
 
     case "${cmd}" in
         postern)
-            opts="-h -V --help --version settings explain shadow match lint selftest convert passwd completions generate help"
+            opts="-h -V --help --version settings explain shadow match lint selftest convert passwd ticket-keys completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -181,7 +187,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__explain)
-            opts="-h --control --ip --name --helo --from --rcpt --auth --tls --at --batch --dns --env --rules --json --help"
+            opts="-h --control --ip --name --helo --from --rcpt --auth --tls --cert --at --batch --dns --env --rules --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -212,6 +218,10 @@ _postern() {
                     return 0
                     ;;
                 --auth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -249,7 +259,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help)
-            opts="settings explain shadow match lint selftest convert passwd completions generate help"
+            opts="settings explain shadow match lint selftest convert passwd ticket-keys completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -459,6 +469,20 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help__subcmd__shadow)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__ticket__subcmd__keys)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -782,6 +806,28 @@ _postern() {
                     return 0
                     ;;
                 --with-rules)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__ticket__subcmd__keys)
+            opts="-h --control --certdir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --control)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certdir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

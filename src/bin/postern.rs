@@ -16,7 +16,7 @@ use postern::operator::ended::{Ended, PERMANENT, TEMPORARY};
 use postern::operator::host::{Gateway, gateways};
 use postern::operator::match_pattern::{Matcher, told_networks};
 use postern::operator::surroundings::{assignment, control_directory};
-use postern::operator::{explain, lint, manual, passwd, selftest, settings, shadow};
+use postern::operator::{explain, lint, manual, passwd, selftest, settings, shadow, ticket_keys};
 
 /// The longest line of standard input, in octets.
 const LINE_OCTETS_MAX: u64 = 4096;
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Selftest(options) => test_configuration(&options),
         Command::Convert(options) => convert_configuration(&options),
         Command::Passwd(options) => passwd::run(&options, &mut io::stdout().lock()),
+        Command::TicketKeys(options) => ticket_keys::run(&options),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Postern::command(), "postern", &mut io::stdout());
             Ok(0)

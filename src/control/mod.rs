@@ -92,6 +92,14 @@ pub struct Control {
     pub require_auth: bool,
     /// FORCE_TLS.
     pub force_tls: bool,
+    /// TLS_PROVIDER and its text.
+    pub tls_provider: Option<Vec<u8>>,
+    /// TLS_PROVIDER_TRUST.
+    pub trusts_tls_provider: bool,
+    /// STARTTLS.
+    pub starttls: bool,
+    /// SMTPS.
+    pub smtps: bool,
     /// BOUNCEMAIL and its text.
     pub bounce_mail: Option<Vec<u8>>,
     /// AUTH_ALL.
@@ -210,6 +218,10 @@ impl Default for Control {
             smtputf8: false,
             require_auth: false,
             force_tls: false,
+            tls_provider: None,
+            trusts_tls_provider: false,
+            starttls: false,
+            smtps: false,
             bounce_mail: None,
             auth_all: false,
             relay_level: RelayLevel::Normal,

@@ -68,6 +68,8 @@ pub enum State {
     OnDemand,
     /// Known and not built yet: what it belongs to. `postern lint` warns when one is set.
     NotYet(&'static str),
+    /// Known from the original and without effect here: why. `postern lint` warns when it is set.
+    NoEffect(&'static str),
 }
 
 impl Setting {
@@ -146,6 +148,14 @@ pub enum Key {
     RequireAuth,
     /// `FORCE_TLS`.
     ForceTls,
+    /// `TLS_PROVIDER`.
+    TlsProvider,
+    /// `TLS_PROVIDER_TRUST`.
+    TlsProviderTrust,
+    /// `STARTTLS`.
+    StartTls,
+    /// `SMTPS`.
+    Smtps,
     /// `RELAYCLIENT`.
     RelayClient,
     /// `RELAYCLASS`.
@@ -234,16 +244,16 @@ pub const SETTINGS: &[Setting] = &[
         doc: "The port, which chooses the commands of submission (587) and ODMR (366); also TCP6LOCALPORT." },
     Setting { file: "", variable: "TCP6LOCALPORT", role: Role::Value, form: Form::Number, default: "", state: State::NotYet("ETRN and ATRN"),
         doc: "The port, when TCPLOCALPORT is missing." },
-    Setting { file: "", variable: "TLS_PROVIDER", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("TLS"),
+    Setting { file: "", variable: "TLS_PROVIDER", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::TlsProvider),
         doc: "Describes a TLS terminator in front of smtpd." },
-    Setting { file: "", variable: "TLS_PROVIDER_TRUST", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("TLS"),
+    Setting { file: "", variable: "TLS_PROVIDER_TRUST", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::TlsProviderTrust),
         doc: "Count TLS_PROVIDER as TLS for FORCE_TLS and SECURE_AUTH." },
     // Where things are.
     Setting { file: "", variable: "SYSCONFDIR", role: Role::Value, form: Form::Path, default: "the directory above the control directory", state: State::Works(Key::SysConfDir),
         doc: "The working directory; the control directory is `control` in it unless CONTROLDIR is set." },
     Setting { file: "", variable: "CONTROLDIR", role: Role::Value, form: Form::Path, default: "/etc/indimail/control, then /var/qmail/control", state: State::Works(Key::ControlDir),
         doc: "The control directory; relative to the working directory." },
-    Setting { file: "", variable: "CERTDIR", role: Role::Value, form: Form::Path, default: "the control directory", state: State::NotYet("TLS"),
+    Setting { file: "", variable: "CERTDIR", role: Role::Value, form: Form::Path, default: "the control directory", state: State::OnDemand,
         doc: "The directory of certificates." },
     Setting { file: "", variable: "PLUGINDIR", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("plugins"),
         doc: "The directory of plugins." },
@@ -397,44 +407,46 @@ pub const SETTINGS: &[Setting] = &[
         doc: "No CRAM-SHA512." },
     Setting { file: "", variable: "DISABLE_CRAM_RIPEMD", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
         doc: "No CRAM-RIPEMD." },
-    Setting { file: "", variable: "DISABLE_DIGEST_MD5", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
+    Setting { file: "", variable: "DISABLE_DIGEST_MD5", role: Role::Value, form: Form::Switch, default: "", state: State::NoEffect("there is no DIGEST-MD5 (RFC 6331)"),
         doc: "There is no DIGEST-MD5 in any case." },
     Setting { file: "", variable: "DISABLE_SCRAM_SHA1", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
         doc: "No SCRAM-SHA-1." },
     Setting { file: "", variable: "DISABLE_SCRAM_SHA256", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
         doc: "No SCRAM-SHA-256." },
-    Setting { file: "", variable: "DISABLE_SCRAM_SHA512", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
+    Setting { file: "", variable: "DISABLE_SCRAM_SHA512", role: Role::Value, form: Form::Switch, default: "", state: State::NoEffect("there is no SCRAM-SHA-512"),
         doc: "There is no SCRAM-SHA-512 in any case." },
     Setting { file: "", variable: "DISABLE_SCRAM_SHA1_PLUS", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
         doc: "No SCRAM-SHA-1-PLUS." },
     Setting { file: "", variable: "DISABLE_SCRAM_SHA256_PLUS", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
         doc: "No SCRAM-SHA-256-PLUS." },
-    Setting { file: "", variable: "DISABLE_SCRAM_SHA512_PLUS", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
+    Setting { file: "", variable: "DISABLE_SCRAM_SHA512_PLUS", role: Role::Value, form: Form::Switch, default: "", state: State::NoEffect("there is no SCRAM-SHA-512-PLUS"),
         doc: "There is no SCRAM-SHA-512-PLUS in any case." },
     Setting { file: "", variable: "XOAUTH2_SCOPE", role: Role::Value, form: Form::Text, default: "", state: State::OnDemand,
-        doc: "The scope in XOAUTH2's error; without it, https:// and the first argument."  },
+        doc: "The scope in XOAUTH2's error; without it, https:// and the first argument." },
     Setting { file: "", variable: "STRIP_DOMAIN", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("ETRN and ATRN"),
         doc: "How ATRN uses the authenticated name." },
-    Setting { file: "", variable: "STARTTLS", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("TLS"),
+    Setting { file: "", variable: "STARTTLS", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::StartTls),
         doc: "Offer STARTTLS." },
-    Setting { file: "", variable: "SMTPS", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("TLS"),
+    Setting { file: "", variable: "SMTPS", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::Smtps),
         doc: "TLS from the first octet." },
-    Setting { file: "servercert.pem", variable: "SERVERCERT", role: Role::FileName, form: Form::Path, default: "", state: State::NotYet("TLS"),
+    Setting { file: "servercert.pem", variable: "SERVERCERT", role: Role::FileName, form: Form::Path, default: "", state: State::OnDemand,
         doc: "The server's certificate and key, in CERTDIR." },
-    Setting { file: "clientca.pem", variable: "CLIENTCA", role: Role::FileName, form: Form::Path, default: "", state: State::NotYet("TLS"),
+    Setting { file: "clientca.pem", variable: "CLIENTCA", role: Role::FileName, form: Form::Path, default: "", state: State::OnDemand,
         doc: "Authorities that client certificates may come from, in CERTDIR." },
-    Setting { file: "clientcrl.pem", variable: "CLIENTCRL", role: Role::FileName, form: Form::Path, default: "", state: State::NotYet("TLS"),
+    Setting { file: "clientcrl.pem", variable: "CLIENTCRL", role: Role::FileName, form: Form::Path, default: "", state: State::OnDemand,
         doc: "Revoked client certificates, in CERTDIR." },
-    Setting { file: "tlsclients", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("TLS"),
+    Setting { file: "tlsclients", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Addresses in client certificates that may relay." },
-    Setting { file: "tlsservermethod", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::NotYet("TLS"),
+    Setting { file: "tlsservermethod", variable: "", role: Role::Value, form: Form::Line, default: "", state: State::OnDemand,
         doc: "TLS versions." },
-    Setting { file: "servercipherlist", variable: "TLS_CIPHER_LIST", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("TLS"),
+    Setting { file: "servercipherlist", variable: "TLS_CIPHER_LIST", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Ciphers up to TLS 1.2." },
-    Setting { file: "serverciphersuite", variable: "TLS_CIPHER_SUITE", role: Role::Value, form: Form::Lines, default: "", state: State::NotYet("TLS"),
+    Setting { file: "serverciphersuite", variable: "TLS_CIPHER_SUITE", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Ciphers of TLS 1.3." },
-    Setting { file: "", variable: "CLIENT_RENEGOTIATION", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("TLS"),
+    Setting { file: "", variable: "CLIENT_RENEGOTIATION", role: Role::Value, form: Form::Switch, default: "", state: State::NoEffect("TLS is never renegotiated"),
         doc: "Let the client renegotiate." },
+    Setting { file: "", variable: "SSL_BITS", role: Role::Value, form: Form::Number, default: "", state: State::NoEffect("no parameters for RSA or DH are needed: keys are exchanged on elliptic curves"),
+        doc: "The length of parameters for RSA and DH." },
     // Who may relay.
     Setting { file: "rcpthosts", variable: "", role: Role::Value, form: Form::Lines, default: "", state: State::OnDemand,
         doc: "Domains that mail is accepted for; `.domain` covers its subdomains. Without the file every recipient that needs it gets 451." },
@@ -653,12 +665,12 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Refuse a bare CR in the content." },
     Setting { file: "auth.envrules", variable: "AUTHRULES", role: Role::FileName, form: Form::Rules, default: "", state: State::OnDemand,
         doc: "Settings for the messages of clients that may relay or have authenticated themselves, in the form of from.envrules: the rules whose pattern is empty, `<>` or `*`. They count from DATA on." },
-    Setting { file: "signatures", variable: "SIGNATURES", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("content checks"),
-        doc: "Content that is refused by its first line; with VIRUSCHECK." },
-    Setting { file: "", variable: "VIRUSCHECK", role: Role::Value, form: Form::Number, default: "", state: State::NotYet("content checks"),
-        doc: "1 to 4: use signatures." },
-    Setting { file: "bodycheck", variable: "BODYCHECK", role: Role::FileName, form: Form::Lines, default: "", state: State::NotYet("content checks"),
-        doc: "Content that is refused by regular expression." },
+    Setting { file: "signatures", variable: "SIGNATURES", role: Role::FileName, form: Form::Lines, default: "", state: State::OnDemand,
+        doc: "Content that is refused by the beginning of a line, `beginning:description:option`: of the first line behind each header block, also in parts and messages within; with `-header` of header fields. With `-headerblackhole` and `-bodyblackhole` the message is accepted and thrown away. Read only with VIRUSCHECK." },
+    Setting { file: "", variable: "VIRUSCHECK", role: Role::Value, form: Form::Number, default: "", state: State::OnDemand,
+        doc: "1 to 4, or empty: use signatures. Other values are for the queue program." },
+    Setting { file: "bodycheck", variable: "BODYCHECK", role: Role::FileName, form: Form::Lines, default: "", state: State::OnDemand,
+        doc: "Content that is refused by a regular expression over its lines, `expression:description:option`, whatever the case; a header field is one line. `-header` and `-body` say where, options as in signatures; `\\:` is a colon. Read only where BODYCHECK is set; empty, it names this file." },
     Setting { file: "", variable: "LOGFILTER", role: Role::Value, form: Form::Path, default: "", state: State::NotYet("LOGFILTER"),
         doc: "A fifo that is told of each message." },
     Setting { file: "", variable: "LOGFD", role: Role::Value, form: Form::Number, default: "255", state: State::NotYet("LOGFILTER"),
@@ -736,7 +748,7 @@ const fn entry(setting: &Setting, column: Column) -> Option<(Key, &'static str)>
     };
     match setting.state {
         State::Works(key) if !name.is_empty() => Some((key, name)),
-        State::Works(_) | State::OnDemand | State::NotYet(_) => None,
+        State::Works(_) | State::OnDemand | State::NotYet(_) | State::NoEffect(_) => None,
     }
 }
 
@@ -767,7 +779,7 @@ const fn packed<const N: usize>(column: Column) -> [Name; N] {
     names
 }
 
-/// The names of all settings as text, a line each: file, space, variable, space, `+` if it works and `-` if not yet.
+/// The names of all settings as text, a line each: file, space, variable, space, `+` if it works and `-` if not.
 ///
 /// `smtpd -v` reads this instead of the table, so that the table itself is not in the program.
 pub static LISTING: [u8; listing_octets()] = listing();
@@ -800,7 +812,7 @@ const fn listing() -> [u8; listing_octets()] {
             at += 1;
             names = others;
         }
-        text[at] = if matches!(setting.state, State::NotYet(_)) { b'-' } else { b'+' };
+        text[at] = if matches!(setting.state, State::NotYet(_) | State::NoEffect(_)) { b'-' } else { b'+' };
         text[at + 1] = b'\n';
         at += 2;
         rows = rest;
@@ -830,7 +842,7 @@ mod tests {
     fn the_listing_has_every_row() {
         let mut expected = String::new();
         for setting in SETTINGS {
-            let sign = if matches!(setting.state, State::NotYet(_)) { "-" } else { "+" };
+            let sign = if matches!(setting.state, State::NotYet(_) | State::NoEffect(_)) { "-" } else { "+" };
             expected += &format!("{} {} {sign}\n", setting.file, setting.variable);
         }
         assert_eq!(str::from_utf8(&LISTING).unwrap(), expected);

@@ -11,6 +11,7 @@ pub mod compile;
 mod compiled;
 mod env_rules;
 pub mod ere;
+pub mod ere_literal;
 mod ere_set;
 mod file_names;
 pub mod host_access;
@@ -27,6 +28,7 @@ mod relay_mx;
 pub mod relay_table;
 pub mod sender_line;
 mod shape;
+mod tls_clients;
 pub mod undecided;
 pub mod wildmat;
 
@@ -47,6 +49,7 @@ use crate::lookup::mail_from::MailFrom;
 use crate::lookup::relay_table::RelayTable;
 use crate::lookup::undecided::Undecided;
 use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Question, Using};
+use crate::tls::has_certificate;
 
 /// The lists of one session. Nothing is read before it is asked for, and nothing twice that cannot change its answer.
 pub struct Lookups<'s> {
@@ -173,6 +176,11 @@ impl<'s> Lookups<'s> {
             Question::RelayMailFrom(_, _) if !may_have(setup, "RELAYMAILFROM", "relaymailfrom") => Ok(Answer::Absent),
             Question::RelayMx(_) if !may_have(setup, "", "relaymx") => Ok(Answer::Absent),
             Question::RelayClients(using) => self.relay_clients(using),
+            Question::TlsClients(address) => tls_clients::answer(address, setup),
+            Question::OwnCertificate => match has_certificate(setup) {
+                true => Ok(entry("servercert.pem", None)),
+                false => Ok(Answer::Absent),
+            },
             Question::RelayDomains => self.relay_domains.get_or_insert_with(|| relay_domains(setup)).clone(),
             Question::RelayMailFrom(sender, using) => {
                 self.prepare_dns(using);

@@ -59,6 +59,17 @@ impl Protocol {
     }
 }
 
+/// How a connection is encrypted, in the words of OpenSSL, which log readers and filters know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encryption {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// The cipher suite.
+    pub cipher: &'static str,
+    /// The length of its key.
+    pub bits: u16,
+}
+
 /// What a trace header tells of a session.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'t> {
@@ -70,12 +81,16 @@ pub struct Told<'t> {
     pub helo: &'t [u8],
     /// How the message came.
     pub protocol: Protocol,
+    /// How the connection is encrypted, if it is.
+    pub encryption: Option<Encryption>,
+    /// The mail address whose certificate has let the message in.
+    pub certified: Option<&'t [u8]>,
 }
 
-/// The trace header of a message: two lines, each ended by LF; one without names under HIDE_HOST.
+/// The trace header of a message: two lines or more, each ended by LF; one without names under HIDE_HOST.
 #[must_use]
 pub fn trace_header(control: &Control, told: &Told<'_>, date: &str) -> Vec<u8> {
-    let Told { client, info, helo, protocol } = *told;
+    let Told { client, info, helo, protocol, encryption, certified } = *told;
     let mut header = b"Received: ".to_vec();
     if !control.hide_host {
         header.extend_from_slice(b"from ");
@@ -96,6 +111,24 @@ pub fn trace_header(control: &Control, told: &Told<'_>, date: &str) -> Vec<u8> {
         header.push(b' ');
     }
     header.extend_from_slice(format!("with {}", protocol.word()).as_bytes());
+    if let Some(Encryption { version, cipher, bits }) = encryption {
+        header.extend_from_slice(format!(" ({version} {cipher} bits={bits})").as_bytes());
+    }
+    let mut comment = |what: &[u8], text: &[u8]| {
+        header.extend_from_slice(b"\n  (");
+        header.extend_from_slice(what);
+        header.push(b' ');
+        // The operator's text has commas, which end nothing here.
+        let is_fine = |octet: u8| octet == b',' || safe(&[octet]).eq([octet]);
+        header.extend(text.iter().map(|&octet| if is_fine(octet) { octet } else { b'?' }));
+        header.push(b')');
+    };
+    if let Some(address) = certified {
+        comment(b"cert", address);
+    }
+    if let Some(provider) = control.tls_provider.as_deref().filter(|_| encryption.is_none()) {
+        comment(b"tls provider", provider);
+    }
     if let Some(class) = client.class.as_deref().filter(|_| !control.hide_host) {
         // D48: what tcp.smtp calls clients of this kind.
         header.extend_from_slice(b" (class ");

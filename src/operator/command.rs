@@ -81,6 +81,15 @@ pub enum Command {
     ///
     /// Exit code 0: done; 1: there is no such user; 100: wrong usage; 111: a file cannot be read or written.
     Passwd(Passwd),
+    /// Make the keys of session tickets, or rotate them
+    ///
+    /// With them a client that comes again resumes its session of TLS, at less than half the cost, whichever process
+    /// serves it. Puts a new key into the file ticketkeys beside the certificate; the five keys before it still open
+    /// tickets. Who may read the certificate, which has its private key in it, may read the keys. Run it from cron once or twice
+    /// a day.
+    ///
+    /// Exit code 0: done; 100: wrong usage; 111: the file cannot be read or written.
+    TicketKeys(TicketKeys),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -146,11 +155,14 @@ pub struct Explain {
     /// Suppose that the connection is encrypted (TLS)
     #[arg(long)]
     pub tls: bool,
+    /// Suppose that it is, and that the client has shown a certificate of this mail address, which is in order
+    #[arg(long, value_name = "ADDRESS")]
+    pub cert: Option<String>,
     /// Suppose this moment: 2026-11-21T19:21:46Z, or seconds since 1970 [default: now]
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     pub at: Option<u64>,
     /// Explain the situations on standard input, one a line
-    #[arg(long, conflicts_with_all = ["ip", "name", "helo", "from", "rcpt", "auth", "tls", "at"])]
+    #[arg(long, conflicts_with_all = ["ip", "name", "helo", "from", "rcpt", "auth", "tls", "cert", "at"])]
     pub batch: bool,
     /// Ask DNS where smtpd would; without this, what only DNS can tell is told so
     #[arg(long)]
@@ -273,6 +285,17 @@ pub struct Selftest {
     /// Print JSON, one object
     #[arg(long)]
     pub json: bool,
+}
+
+/// `postern ticket-keys`.
+#[derive(Debug, Args)]
+pub struct TicketKeys {
+    /// The control directory, where certificates are when nothing else is said
+    #[command(flatten)]
+    pub place: Place,
+    /// The directory of certificates [default: CERTDIR, else the control directory]
+    #[arg(long, value_name = "DIR")]
+    pub certdir: Option<PathBuf>,
 }
 
 /// `postern passwd`.

@@ -11,6 +11,7 @@ mod relay;
 mod relay_table;
 mod rules;
 mod senders;
+mod tls;
 mod told;
 
 use std::fs::{self, Metadata};
@@ -82,6 +83,7 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
     }
     findings.extend(relay::lint_confirmation(directory, environment));
     findings.extend(list::lint_switched_off(directory, environment));
+    findings.extend(tls::lint_tls(directory, environment));
     findings.extend(relay_table::lint_relay_table(directory, environment));
     findings.extend(mailboxes::lint_mailboxes(directory, environment));
     if matches!(directory.join("rcpthosts").try_exists(), Ok(false)) {
@@ -202,6 +204,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Finding {
 fn not_yet(setting: &Setting) -> Option<String> {
     match setting.state {
         State::NotYet(what) => Some(format!("is set and does nothing: it comes with {what}; do not rely on it")),
+        State::NoEffect(why) => Some(format!("is set and has no effect here: {why}")),
         State::Works(_) | State::OnDemand => None,
     }
 }

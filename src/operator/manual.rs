@@ -83,6 +83,9 @@ fn control_manual() -> String {
         if let State::NotYet(what) = setting.state {
             page += &format!(".I Not yet\n({}).\n", roff(what));
         }
+        if let State::NoEffect(why) = setting.state {
+            page += &format!(".I Without effect\n({}).\n", roff(why));
+        }
         let default = if setting.default.is_empty() { "nothing" } else { setting.default };
         page += &format!("{}\n({}; default: {}.)\n", roff(setting.doc), form_in_words(setting.form), roff(default));
     }

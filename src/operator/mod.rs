@@ -15,6 +15,7 @@ pub mod selftest;
 pub mod settings;
 pub mod shadow;
 pub mod surroundings;
+pub mod ticket_keys;
 
 mod finding;
 mod input;

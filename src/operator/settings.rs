@@ -89,14 +89,18 @@ fn as_text(setting: &Setting, set: WhereSet) -> String {
     if let State::NotYet(what) = setting.state {
         let _ = writeln!(text, "    NOT YET: this setting does nothing here so far; it comes with {what}");
     }
+    if let State::NoEffect(why) = setting.state {
+        let _ = writeln!(text, "    WITHOUT EFFECT here: {why}");
+    }
     text + "\n"
 }
 
 fn as_json(setting: &Setting, set: WhereSet) -> Value {
-    let (state, waits_for) = match setting.state {
+    let (state, why) = match setting.state {
         State::Works(_) => ("works", Value::Null),
         State::OnDemand => ("on demand", Value::Null),
         State::NotYet(what) => ("not yet", Value::from(what)),
+        State::NoEffect(why) => ("no effect", Value::from(why)),
     };
     json!({
         "file": setting.file,
@@ -105,7 +109,8 @@ fn as_json(setting: &Setting, set: WhereSet) -> Value {
         "form": form_in_words(setting.form),
         "default": setting.default,
         "state": state,
-        "waits_for": waits_for,
+        "waits_for": if state == "not yet" { why.clone() } else { Value::Null },
+        "why_without_effect": if state == "no effect" { why } else { Value::Null },
         "doc": setting.doc,
         "set_in_file": set.file,
         "set_in_variable": set.variable,
@@ -117,6 +122,7 @@ fn as_markdown(setting: &Setting) -> String {
     let doc = match setting.state {
         State::Works(_) | State::OnDemand => setting.doc.to_string(),
         State::NotYet(what) => format!("**not yet** ({what}): {}", setting.doc),
+        State::NoEffect(why) => format!("**no effect** ({why}): {}", setting.doc),
     };
     let (file, variable) = (code(setting.file), code(setting.variable));
     let form = form_in_words(setting.form);

@@ -13,6 +13,7 @@ use crate::operator::input::Input;
 use crate::operator::log_line::Logged;
 use crate::operator::situation::Situation;
 use crate::operator::surroundings::{Surroundings, control_directory};
+use crate::policy::Certificate;
 
 type Pair = (Vec<u8>, Vec<u8>);
 
@@ -154,6 +155,11 @@ impl Sides {
         if logged.reason.as_deref() == Some("auth") {
             situation.credentials.user = Some(b"somebody".to_vec());
         }
+        if logged.evidence().is_some_and(|(file, _)| file == "tlsclients") {
+            let address = Some(entry_of_line(&self.live.directory, &logged)).filter(|address| !address.is_empty());
+            situation.credentials.tls = true;
+            situation.credentials.certificate = address.map(|address| Certificate::Of(vec![address]));
+        }
         if is_accepted {
             let suffix = suffix_of_line(&self.live.directory, &logged);
             situation.recipients.iter_mut().for_each(|recipient| strip(recipient, &suffix, &variable));
@@ -184,8 +190,8 @@ fn judge(surroundings: &mut Surroundings, replayed: &Replayed) -> Result<Vec<Ver
     Ok(verdict.collect())
 }
 
-/// What the line that granted puts behind a recipient, if it is still there.
-fn suffix_of_line(directory: &Path, logged: &Logged) -> Vec<u8> {
+/// The line that granted, if it is still there.
+fn entry_of_line(directory: &Path, logged: &Logged) -> Vec<u8> {
     let Some((file, line)) = logged.evidence().filter(|(file, _)| !file.contains('/')) else { return Vec::new() };
     let path = directory.join(file);
     if !path.is_file() {
@@ -193,13 +199,18 @@ fn suffix_of_line(directory: &Path, logged: &Logged) -> Vec<u8> {
     }
     let text = std::fs::read(path).unwrap_or_default();
     let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
-    let entry = text.split(|byte| *byte == b'\n').nth(index).unwrap_or_default().trim_ascii_end();
-    match file {
-        "rcpthosts" | "relaymailfrom" => Vec::new(),
-        "relaydomains" => {
-            memchr::memchr(b':', entry).and_then(|colon| entry.get(colon + 1..)).unwrap_or_default().to_vec()
+    text.split(|byte| *byte == b'\n').nth(index).unwrap_or_default().trim_ascii_end().to_vec()
+}
+
+/// What that line puts behind a recipient.
+fn suffix_of_line(directory: &Path, logged: &Logged) -> Vec<u8> {
+    let entry = entry_of_line(directory, logged);
+    match logged.evidence().map(|(file, _)| file) {
+        None | Some("rcpthosts" | "relaymailfrom" | "tlsclients") => Vec::new(),
+        Some("relaydomains") => {
+            memchr::memchr(b':', &entry).and_then(|colon| entry.get(colon + 1..)).unwrap_or_default().to_vec()
         }
-        _ => Line::parse(entry).suffix.to_vec(),
+        Some(_) => Line::parse(&entry).suffix.to_vec(),
     }
 }
 

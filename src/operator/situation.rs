@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use crate::operator::moment;
-use crate::policy::Credentials;
+use crate::policy::{Certificate, Credentials};
 use crate::smtp::printable::printable;
 
 /// How a batch writes situations, for help and man pages. What is indented keeps its lines.
@@ -18,6 +18,7 @@ postern explain. Empty lines and lines that begin with # say nothing.
   ip=192.0.2.7 name=n.example from=a@b.example rcpt=c@d.example
   ip=192.0.2.7 helo=x from= rcpt=c@d.example rcpt=\"two words@e.ex\"
   ip=192.0.2.7 rcpt=c@d.ex auth=joe tls=yes at=2026-11-21T19:21:46Z
+  ip=192.0.2.7 rcpt=c@d.ex cert=mx@e.example
   {\"ip\": \"192.0.2.7\", \"rcpt\": [\"c@d.example\"], \"tls\": true}";
 
 /// The most recipients of a situation.
@@ -102,8 +103,10 @@ impl Situation {
         }
         object.insert("from".into(), json!(text(&self.sender)));
         object.insert("rcpt".into(), json!(self.recipients.iter().map(text).collect::<Vec<_>>()));
-        if self.credentials.tls {
-            object.insert("tls".into(), json!(true));
+        match certified(&self.credentials) {
+            Some(address) => drop(object.insert("cert".into(), json!(text(address)))),
+            None if self.credentials.tls => drop(object.insert("tls".into(), json!(true))),
+            None => {}
         }
         object.extend(self.at_seconds.map(|at| ("at".into(), json!(at))));
         Value::Object(object)
@@ -120,10 +123,20 @@ impl fmt::Display for Situation {
         write!(f, " from={}", quoted(&self.sender))?;
         self.recipients.iter().try_for_each(|recipient| write!(f, " rcpt={}", quoted(recipient)))?;
         self.credentials.user.as_ref().map_or(Ok(()), |user| write!(f, " auth={}", quoted(user)))?;
-        if self.credentials.tls {
-            f.write_str(" tls=yes")?;
+        match certified(&self.credentials) {
+            Some(address) => write!(f, " cert={}", quoted(address))?,
+            None if self.credentials.tls => f.write_str(" tls=yes")?,
+            None => {}
         }
         self.at_seconds.map_or(Ok(()), |at| write!(f, " at={at}"))
+    }
+}
+
+/// The address of the certificate that the client is supposed to have shown.
+fn certified(credentials: &Credentials) -> Option<&Vec<u8>> {
+    match &credentials.certificate {
+        Some(Certificate::Of(addresses)) => addresses.first(),
+        Some(Certificate::Worthless(_)) | None => None,
     }
 }
 
@@ -136,7 +149,7 @@ fn quoted(value: &[u8]) -> String {
 }
 
 /// The fields of a situation.
-const FIELDS: [&str; 8] = ["ip", "name", "helo", "from", "rcpt", "auth", "tls", "at"];
+const FIELDS: [&str; 9] = ["ip", "name", "helo", "from", "rcpt", "auth", "tls", "cert", "at"];
 
 /// A situation that is being read.
 #[derive(Default)]
@@ -148,6 +161,7 @@ struct Draft {
     recipients: Vec<Vec<u8>>,
     user: Option<Vec<u8>>,
     tls: Option<bool>,
+    certified: Option<Vec<u8>>,
     at_seconds: Option<u64>,
 }
 
@@ -173,6 +187,7 @@ impl Draft {
                 "no" | "false" | "off" | "0" | "" => once(&mut self.tls, name, false),
                 _ => Err(format!("tls={text}: write yes or no")),
             },
+            "cert" => once(&mut self.certified, name, value),
             "at" => once(&mut self.at_seconds, name, moment::parse(&text)?),
             _ => Err(format!("`{name}` is no field: there are {}", FIELDS.join(", "))),
         }
@@ -184,7 +199,13 @@ impl Draft {
             return Err("rcpt is missing".to_string());
         }
         let told = |value: Option<Vec<u8>>| value.filter(|value| !value.is_empty());
-        let credentials = Credentials { user: told(self.user), tls: self.tls.unwrap_or(false), without_relay: false };
+        let certified = told(self.certified);
+        let credentials = Credentials {
+            user: told(self.user),
+            without_relay: false,
+            tls: self.tls.unwrap_or(false) || certified.is_some(),
+            certificate: certified.map(|address| Certificate::Of(vec![address])),
+        };
         Ok(Situation {
             ip,
             name: told(self.name),

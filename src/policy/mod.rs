@@ -78,6 +78,17 @@ pub struct Credentials {
     pub without_relay: bool,
     /// The connection is encrypted.
     pub tls: bool,
+    /// What the client's certificate is worth, if it has shown one.
+    pub certificate: Option<Certificate>,
+}
+
+/// What the certificate of a client is worth, by the authorities of `clientca.pem` and what they have revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Certificate {
+    /// The mail addresses that it proves; at least one.
+    Of(Vec<Vec<u8>>),
+    /// Nothing, and why.
+    Worthless(String),
 }
 
 /// What a rule says.

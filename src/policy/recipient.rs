@@ -16,6 +16,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "recipient without domain", judge: no_domain },
     Rule { name: "rcpthosts", judge: own_domain },
     Rule { name: "AUTH", judge: relay::authenticated },
+    Rule { name: "tlsclients", judge: relay::certified },
     Rule { name: "relaylevel", judge: relay::relay_level },
     Rule { name: "RELAYCLIENT", judge: relay::relay_client_variable },
     Rule { name: "relayclients", judge: relay::relay_clients },

@@ -2,13 +2,14 @@
 
 use crate::control::{Control, RelayLevel};
 use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Using, Verdict};
-use crate::policy::{Facts, Opinion, Rule};
+use crate::policy::{Certificate, Facts, Opinion, Rule, found};
 use crate::smtp::path::domain;
 use crate::smtp::reply;
 
 /// What lets a client relay, whoever the recipient is.
 pub(super) const RIGHTS: &[Rule] = &[
     Rule { name: "AUTH", judge: authenticated },
+    Rule { name: "tlsclients", judge: certified },
     Rule { name: "relaylevel", judge: relay_level },
     Rule { name: "RELAYCLIENT", judge: relay_client_variable },
     Rule { name: "relayclients", judge: relay_clients },
@@ -19,9 +20,19 @@ pub(super) const RIGHTS: &[Rule] = &[
     Rule { name: "relaymailfrom, by DNS", judge: relay_mail_from_by_dns },
 ];
 
-/// What a client without a grant is told: `RELAYTEXT`, or the original's words (D47).
+/// What a client without a grant is told: `RELAYTEXT` (D47), or the original's words, which under TLS say what is wrong with
+/// the client's certificate.
 pub(super) fn refusal(facts: &Facts<'_>, reason: Reason) -> Verdict {
-    Verdict::Refuse(facts.control.relay_text.as_deref().map_or(reply::NO_RELAY, reply::no_relay_because), reason)
+    let reply = match (&facts.control.relay_text, &facts.credentials.certificate) {
+        (Some(text), _) => reply::no_relay_because(text),
+        (None, None) if !facts.credentials.tls => reply::NO_RELAY,
+        (None, None) => reply::no_relay_by_certificate(None),
+        (None, Some(Certificate::Worthless(why))) => reply::no_relay_by_certificate(Some(why)),
+        (None, Some(Certificate::Of(_))) => {
+            reply::no_relay_by_certificate(Some("email address not in my list of tlsclients"))
+        }
+    };
+    Verdict::Refuse(reply, reason)
 }
 
 /// AUTH: who has proved to be a user may relay until the session ends or TLS begins.
@@ -30,6 +41,21 @@ pub(super) fn authenticated(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
         Some(_) if !facts.credentials.without_relay => Opinion::Decided(Verdict::Accept(Reason::Authenticated)),
         Some(_) | None => Opinion::Silent,
     }
+}
+
+/// tlsclients: an address of the client's certificate lets it relay for the whole session.
+pub(super) fn certified(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    let Some(Certificate::Of(addresses)) = &facts.credentials.certificate else { return Opinion::Silent };
+    for address in addresses {
+        match found(Question::TlsClients(address), ask) {
+            Ok(Some(evidence)) => {
+                return Opinion::Decided(Verdict::Accept(Reason::Certified(evidence, address.clone())));
+            }
+            Ok(None) => {}
+            Err(failed) => return Opinion::CannotTell(failed),
+        }
+    }
+    Opinion::Silent
 }
 
 /// relaylevel (D46): `open` lets everyone relay; `none` sets all grants behind it aside.

@@ -72,6 +72,8 @@ pub enum Reason {
     RelayClientVariable,
     /// The client has authenticated itself.
     Authenticated,
+    /// The client's certificate is of this address, and tlsclients has it.
+    Certified(Evidence, Vec<u8>),
     /// A list lets this client, or this sender, relay, or lets everyone relay to this domain.
     Granted(Evidence),
     /// A list refuses this sender or recipient.
@@ -102,6 +104,7 @@ impl Reason {
             Reason::Fine
             | Reason::RelayClientVariable
             | Reason::Authenticated
+            | Reason::Certified(_, _)
             | Reason::Granted(_)
             | Reason::Listed(_)
             | Reason::RelayLevel
@@ -113,11 +116,21 @@ impl Reason {
         }
     }
 
+    /// The address of the client's certificate, if that is why.
+    #[must_use]
+    pub fn certified(&self) -> Option<&[u8]> {
+        if let Reason::Certified(_, address) = self { Some(address) } else { None }
+    }
+
     /// Whether the recipient was accepted because the client, or the sender, may relay.
     #[must_use]
     pub fn is_grant(&self) -> bool {
         match self {
-            Reason::RelayClientVariable | Reason::Authenticated | Reason::Granted(_) | Reason::RelayLevel => true,
+            Reason::RelayClientVariable
+            | Reason::Authenticated
+            | Reason::Certified(_, _)
+            | Reason::Granted(_)
+            | Reason::RelayLevel => true,
             Reason::Blackholed(_, accepted) => accepted.is_grant(),
             Reason::Fine
             | Reason::NoDomain
@@ -154,6 +167,7 @@ impl Reason {
             | Reason::OwnDomain(_)
             | Reason::RelayClientVariable
             | Reason::Authenticated
+            | Reason::Certified(_, _)
             | Reason::Listed(_)
             | Reason::RelayLevel
             | Reason::Setting(_)
@@ -171,6 +185,7 @@ impl fmt::Display for Reason {
             Reason::Fine => f.write_str("ok"),
             Reason::NoDomain => f.write_str("nodomain"),
             Reason::OwnDomain(evidence)
+            | Reason::Certified(evidence, _)
             | Reason::Granted(evidence)
             | Reason::Listed(evidence)
             | Reason::Blackholed(evidence, _) => evidence.fmt(f),
@@ -221,6 +236,10 @@ impl Unfit {
 pub enum Question<'a> {
     /// Is this domain in rcpthosts or morercpthosts.cdb? Lower-cased or not, without `@`.
     OwnDomain(&'a [u8]),
+    /// Is this address of a certificate in tlsclients?
+    TlsClients(&'a [u8]),
+    /// Is there a certificate of this host, so that STARTTLS can be offered?
+    OwnCertificate,
     /// Is the client in relayclients?
     RelayClients(Using),
     /// Is the client's name in relaydomains?
@@ -276,6 +295,8 @@ impl Question<'_> {
     pub fn source_name(&self) -> &'static str {
         match self {
             Question::OwnDomain(_) => "rcpthosts",
+            Question::TlsClients(_) => "tlsclients",
+            Question::OwnCertificate => "servercert.pem",
             Question::RelayClients(_) => "relayclients",
             Question::RelayDomains => "relaydomains",
             Question::RelayMailFrom(_, _) => "relaymailfrom",

@@ -56,6 +56,13 @@ enum Status {
     CannotTell,
 }
 
+impl Auth {
+    /// What is left of it when the connection is encrypted: what counts against the client.
+    pub(super) fn after_starttls(&self) -> Self {
+        Self { failures: self.failures, ..Self::default() }
+    }
+}
+
 impl Session<'_> {
     /// AUTH was heard. The first of these that holds is the reply.
     pub(super) fn auth(&mut self, argument: &[u8]) -> Turn {
@@ -231,7 +238,7 @@ impl Session<'_> {
     /// The log line about an attempt.
     fn attempt_line(&self, status: Status, mechanism: Option<Mechanism>, user: &[u8]) -> Vec<u8> {
         let mechanism = mechanism.map_or("Unknown", Mechanism::name);
-        let tls = if self.credentials.tls { "Yes" } else { "No" };
+        let tls = self.tls_word();
         let line = match status {
             Status::NeedsTls => format!(" AUTH {mechanism} status=[-2] TLS={tls} auth failure"),
             Status::Code(0) => {
@@ -250,10 +257,14 @@ impl Session<'_> {
         line.into_bytes()
     }
 
-    /// What the queue program is told of a client that has authenticated itself, in the place of what the environment says.
+    /// What the queue program is told of a client that has authenticated itself, or whose certificate is of this address, in the
+    /// place of what the environment says.
     #[must_use]
-    pub fn exported(&self) -> Vec<(&'static [u8], Vec<u8>)> {
-        let (Some(user), Some(mechanism)) = (&self.credentials.user, self.auth.mechanism) else { return Vec::new() };
+    pub fn exported(&self, certified: Option<&[u8]>) -> Vec<(&'static [u8], Vec<u8>)> {
+        let (Some(user), Some(mechanism)) = (&self.credentials.user, self.auth.mechanism) else {
+            let certified = certified.map(|_| (b"AUTHENTICATED".as_slice(), b"1".to_vec()));
+            return certified.into_iter().collect();
+        };
         let mut exported: Vec<(&'static [u8], Vec<u8>)> = vec![
             (b"TCPREMOTEINFO", user.clone()),
             (b"AUTHINFO", user.clone()),

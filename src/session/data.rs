@@ -5,7 +5,7 @@ use crate::message::Flaw;
 use crate::message::received::{Told, trace_header};
 use crate::policy::Facts;
 use crate::policy::rules::{RuleFile, is_trusted};
-use crate::policy::verdict::{LookupFailed, Reason};
+use crate::policy::verdict::{Evidence, LookupFailed, Reason};
 use crate::queue::envelope::{Envelope, Refused};
 use crate::queue::status::QueueStatus;
 use crate::session::{AskBy, Session, Stage, Then, Transaction, Turn, ruled, rules_line, with_reason};
@@ -50,6 +50,12 @@ impl Delivery {
         Ok(Self { envelope: Envelope::new(sender, addresses)?, reasons, parameters, is_blackholed, setup })
     }
 
+    /// The mail address whose certificate has let a recipient in.
+    #[must_use]
+    pub fn certified(&self) -> Option<&[u8]> {
+        self.reasons.iter().find_map(Reason::certified)
+    }
+
     fn recipients(&self) -> impl Iterator<Item = (&[u8], &Reason)> {
         self.envelope.recipients().iter().map(Vec::as_slice).zip(&self.reasons)
     }
@@ -62,6 +68,15 @@ pub enum Outcome {
     NotStarted(String),
     /// The content was not acceptable and the queue program was told to discard it.
     Flawed(Flaw),
+    /// The content is refused by a line of a list, or accepted by our own process and thrown away.
+    Banned {
+        /// The line.
+        evidence: Evidence,
+        /// What the client is told of it.
+        description: Vec<u8>,
+        /// The number that the reply shows if it is thrown away.
+        pid: Option<i32>,
+    },
     /// It was thrown away, as the lists of blackholes ask; this is our own process.
     Blackholed {
         /// The number that the reply shows.
@@ -118,13 +133,25 @@ impl Session<'_> {
         Ok(Some(line))
     }
 
+    /// The lists of content that is refused cannot be read: nobody knows whether this message is.
+    pub fn unscreened(&self, failed: LookupFailed) -> Turn {
+        Turn::cannot_tell(b"DATA", failed)
+    }
+
     /// The trace header of a message, at the given time in the form of RFC 5322.
     #[must_use]
     pub fn trace_header(&self, delivery: &Delivery, date: &str) -> Vec<u8> {
         let protocol = self.protocol(delivery.parameters);
         let client = &self.setup.client;
         let info = self.auth.mechanism.and(self.credentials.user.as_ref()).or(client.info.as_ref());
-        let told = Told { client, info: info.map(Vec::as_slice), helo: self.helo_name(), protocol };
+        let told = Told {
+            client,
+            info: info.map(Vec::as_slice),
+            helo: self.helo_name(),
+            protocol,
+            encryption: self.encryption,
+            certified: delivery.certified(),
+        };
         trace_header(&self.setup.control, &told, date)
     }
 
@@ -137,9 +164,10 @@ impl Session<'_> {
             }
             Outcome::Flawed(Flaw::TooManyHops) => Turn::say(reply::TOO_MANY_HOPS),
             Outcome::Flawed(Flaw::TooBig) => Turn::say(reply::TOO_BIG),
-            Outcome::Handed(QueueStatus::Queued { pid }) | Outcome::Blackholed { pid } => {
-                Turn::say(reply::queued(now_seconds, *pid))
-            }
+            Outcome::Banned { description, pid: None, .. } => Turn::say(reply::banned(description)),
+            Outcome::Handed(QueueStatus::Queued { pid })
+            | Outcome::Blackholed { pid }
+            | Outcome::Banned { pid: Some(pid), .. } => Turn::say(reply::queued(now_seconds, *pid)),
             Outcome::Handed(QueueStatus::Refused { reply, said, .. }) => {
                 let turn = Turn::say(reply.clone());
                 let said = loggable(said);
@@ -153,12 +181,17 @@ impl Session<'_> {
         delivery.recipients().filter_map(move |(recipient, reason)| match outcome {
             Outcome::NotStarted(_) => None,
             Outcome::Flawed(Flaw::TooManyHops) => Some(with_reason(
-                flawed_line("too many hops", delivery, recipient, octets),
+                flawed_line(b"too many hops", delivery, recipient, octets),
                 &Reason::Setting("maxhops"),
             )),
             Outcome::Flawed(Flaw::TooBig) => {
-                let line = flawed_line("data size exceeded", delivery, recipient, octets);
+                let line = flawed_line(b"data size exceeded", delivery, recipient, octets);
                 Some(with_reason(line, &Reason::Setting("databytes")))
+            }
+            Outcome::Banned { evidence, description, .. } => {
+                let what = [b"virus/banned content: ".as_slice(), &loggable(description)].concat();
+                let line = flawed_line(&what, delivery, recipient, octets);
+                Some(with_reason(line, &Reason::Listed(evidence.clone())))
             }
             Outcome::Handed(QueueStatus::Queued { .. }) | Outcome::Blackholed { .. } => {
                 let line = [b" ".to_vec(), self.told(delivery, recipient, reason, octets)].concat();
@@ -185,15 +218,15 @@ impl Session<'_> {
             (_, _) if reason.is_local() => b"local-rcpt".to_vec(),
             (_, _) => b"auth-ip/pop".to_vec(),
         };
-        let size = format!("> Size: {octets} TLS=No");
+        let size = format!("> Size: {octets} TLS={}", self.tls_word());
         let parts: [&[u8]; 9] =
             [b"HELO <", &helo, b"> MAIL from <", &sender, b"> RCPT <", &address, b"> AUTH <", &right, size.as_bytes()];
         parts.concat()
     }
 }
 
-fn flawed_line(what: &str, delivery: &Delivery, recipient: &[u8], octets: u64) -> Vec<u8> {
+fn flawed_line(what: &[u8], delivery: &Delivery, recipient: &[u8], octets: u64) -> Vec<u8> {
     let (sender, address) = (loggable(delivery.envelope.sender()), loggable(recipient));
     let size = format!("> Size: {octets}");
-    [what.as_bytes(), b": MAIL from <", &sender, b"> RCPT <", &address, size.as_bytes()].concat()
+    [what, b": MAIL from <", &sender, b"> RCPT <", &address, size.as_bytes()].concat()
 }

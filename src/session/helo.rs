@@ -29,13 +29,17 @@ impl Session<'_> {
         }
         self.helo = Greeted::With(Helo { name: stored.to_vec(), extended });
         if extended {
-            Turn::say(reply::extensions(control.greeting.first().map_or(b"", Vec::as_slice), told, &self.extensions()))
+            Turn::say(reply::extensions(
+                control.greeting.first().map_or(b"", Vec::as_slice),
+                told,
+                &self.extensions(ask),
+            ))
         } else {
             Turn::say(reply::hello(&control.greeting, told))
         }
     }
 
-    fn extensions(&self) -> Vec<Vec<u8>> {
+    fn extensions(&self, ask: &mut Ask<'_>) -> Vec<Vec<u8>> {
         let control = &self.setup.control;
         let mut lines = vec![b"PIPELINING".to_vec(), b"8BITMIME".to_vec()];
         if let Some(checker) = &self.setup.checker {
@@ -43,6 +47,9 @@ impl Session<'_> {
         }
         if control.databytes > 0 {
             lines.push(format!("SIZE {}", control.databytes).into_bytes());
+        }
+        if self.offers_starttls(ask) {
+            lines.push(b"STARTTLS".to_vec());
         }
         if control.smtputf8 {
             lines.push(b"SMTPUTF8".to_vec());

@@ -19,7 +19,7 @@ impl Session<'_> {
         if let Some(turn) = self.gated() {
             return turn;
         }
-        if matches!(self.helo, Greeted::Badly) {
+        if matches!(self.helo, Greeted::Badly | Greeted::NotAgain) {
             return Turn::say(reply::WANT_HELO);
         }
         let Ok(path) = Path::parse(argument) else { return Turn::say(reply::BAD_ADDRESS) };

@@ -7,10 +7,11 @@ mod helo;
 mod mail;
 mod mechanisms;
 mod rcpt;
+mod starttls;
 
 use crate::auth::Channel;
 use crate::control::Setup;
-use crate::message::received::Protocol;
+use crate::message::received::{Encryption, Protocol};
 use crate::policy::client::Gate;
 use crate::policy::rules::{Applied, RuleFile};
 use crate::policy::verdict::{Answer, LookupFailed, Question, Reason};
@@ -37,6 +38,8 @@ pub struct Session<'s> {
     gated_commands: u32,
     helo: Greeted,
     credentials: Credentials,
+    /// How the connection is encrypted, if it is.
+    encryption: Option<Encryption>,
     /// What TLS gives to bind an exchange of AUTH to.
     channel: Channel,
     auth: Auth,
@@ -51,6 +54,8 @@ enum Greeted {
     Silently,
     /// With one that was refused.
     Badly,
+    /// Not since STARTTLS.
+    NotAgain,
     /// With this one.
     With(Helo),
 }
@@ -124,6 +129,8 @@ pub enum Then {
     Listen,
     /// Start the queue program, say the reply, and take the content.
     Receive(Delivery),
+    /// Begin TLS, for [`Session::encrypted`]; the reply is said before the handshake.
+    Encrypt,
     /// Ask chance and the clock, for [`Session::drawn`]; the reply is for when there is none.
     Draw(Opening),
     /// Ask the checker of passwords, for [`Session::checked`]; the reply is for when it cannot be asked.
@@ -216,22 +223,28 @@ impl<'s> Session<'s> {
     /// A conversation that has not begun.
     #[must_use]
     pub fn new(setup: &'s Setup) -> Self {
-        let (credentials, helo) = (Credentials::default(), Greeted::Silently);
-        let (channel, auth, stage) = (Channel::default(), Auth::default(), Stage::Idle);
-        Self { setup, gate: None, gated_commands: 0, helo, credentials, channel, auth, witness: None, stage }
-    }
-
-    /// The same conversation over TLS, which gives this to bind to.
-    #[must_use]
-    pub fn encrypted(mut self, channel: Channel) -> Self {
-        self.credentials.tls = true;
-        Self { channel, ..self }
+        let control = &setup.control;
+        // What has taken TLS off before us counts only where the operator says so: it is no more than a variable.
+        let tls = control.trusts_tls_provider && control.tls_provider.is_some();
+        Self {
+            setup,
+            gate: None,
+            gated_commands: 0,
+            helo: Greeted::Silently,
+            credentials: Credentials { tls, ..Credentials::default() },
+            encryption: None,
+            channel: Channel::default(),
+            auth: Auth::default(),
+            witness: None,
+            stage: Stage::Idle,
+        }
     }
 
     /// The same conversation with a client that has proved these things: what `postern explain` supposes.
     #[must_use]
     pub fn supposing(self, credentials: Credentials) -> Self {
-        Self { credentials, ..self }
+        let tls = credentials.tls || self.credentials.tls;
+        Self { credentials: Credentials { tls, ..credentials }, ..self }
     }
 
     /// The same conversation, of which somebody hears what each rule says.
@@ -253,6 +266,7 @@ impl<'s> Session<'s> {
             Command::Rcpt(argument) => self.rcpt(argument, ask),
             Command::Data(argument) => self.data(argument, ask),
             Command::Auth(argument) => self.auth(argument),
+            Command::StartTls { verb, argument } => self.starttls(verb, argument),
             Command::Rset(b"") => {
                 self.stage = Stage::Idle;
                 Turn::say(reply::FLUSHED)
@@ -293,16 +307,30 @@ impl<'s> Session<'s> {
     fn helo_name(&self) -> &[u8] {
         match &self.helo {
             Greeted::With(helo) => &helo.name,
-            Greeted::Silently | Greeted::Badly => self.setup.client.shown_name(),
+            Greeted::Silently | Greeted::Badly | Greeted::NotAgain => self.setup.client.shown_name(),
         }
     }
 
     fn protocol(&self, parameters: MailParameters) -> Protocol {
         match &self.helo {
             Greeted::With(helo) if helo.extended => {
-                Protocol::of_ehlo(parameters.smtputf8, self.credentials.tls, self.auth.mechanism.is_some())
+                let tls = self.credentials.tls || self.setup.control.tls_provider.is_some();
+                Protocol::of_ehlo(parameters.smtputf8, tls, self.auth.mechanism.is_some())
             }
-            Greeted::With(_) | Greeted::Silently | Greeted::Badly => Protocol::Smtp,
+            Greeted::With(_) | Greeted::Silently | Greeted::Badly | Greeted::NotAgain => Protocol::Smtp,
+        }
+    }
+
+    /// How the log tells of TLS: its version, else what TLS_PROVIDER says before its first comma, else `No`.
+    fn tls_word(&self) -> String {
+        match (&self.encryption, &self.setup.control.tls_provider) {
+            (Some(encryption), _) => encryption.version.to_owned(),
+            (None, Some(provider)) => {
+                let end = memchr::memchr(b',', provider).unwrap_or(provider.len());
+                let word = provider.get(..end).unwrap_or_default();
+                if word.is_empty() { "Yes".to_owned() } else { String::from_utf8_lossy(&loggable(word)).into_owned() }
+            }
+            (None, None) => "No".to_owned(),
         }
     }
 }

@@ -91,7 +91,7 @@ impl Session<'_> {
         let client = &self.setup.client;
         let helo = match &self.helo {
             Greeted::With(helo) => Some(helo.name.as_slice()),
-            Greeted::Silently | Greeted::Badly => None,
+            Greeted::Silently | Greeted::Badly | Greeted::NotAgain => None,
         };
         let fields = [(" name=", client.name.as_deref()), (" helo=", helo), (" class=", client.class.as_deref())];
         let told = fields.into_iter().filter_map(|(field, value)| {

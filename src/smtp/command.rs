@@ -18,6 +18,13 @@ pub enum Command<'a> {
     Data(&'a [u8]),
     /// `AUTH <mechanism> [initial-response]` (RFC 4954, 4).
     Auth(&'a [u8]),
+    /// `STARTTLS` (RFC 3207, 4); an argument is an error.
+    StartTls {
+        /// As the client wrote it.
+        verb: &'a [u8],
+        /// The octets after the verb and its spaces.
+        argument: &'a [u8],
+    },
     /// `RSET` (RFC 5321, 4.1.1.5); an argument is an error.
     Rset(&'a [u8]),
     /// `NOOP` (RFC 5321, 4.1.1.9); an argument is an error here, as in the original.
@@ -45,8 +52,13 @@ impl<'a> Command<'a> {
         let (verb, rest) = line.split_at(verb_octets);
         let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
         let argument = rest.get(spaces..).unwrap_or_default();
-        // Four letters, case folded, are one comparison: every verb we know has four.
-        let Ok(letters) = <[u8; 4]>::try_from(verb) else { return Command::Unknown { verb, argument } };
+        // Four letters, case folded, are one comparison: every verb but one has four.
+        let Ok(letters) = <[u8; 4]>::try_from(verb) else {
+            return match verb.eq_ignore_ascii_case(b"STARTTLS") {
+                true => Command::StartTls { verb, argument },
+                false => Command::Unknown { verb, argument },
+            };
+        };
         match &letters.map(|letter| letter.to_ascii_uppercase()) {
             b"HELO" => Command::Helo(argument),
             b"EHLO" => Command::Ehlo(argument),
@@ -76,6 +88,7 @@ mod tests {
             (b"MAIL   FROM:<a@b> ", Command::Mail(b"FROM:<a@b> ")),
             (b"RcPt TO:<x>", Command::Rcpt(b"TO:<x>")),
             (b"auth PLAIN  AA==", Command::Auth(b"PLAIN  AA==")),
+            (b"StartTLS x", Command::StartTls { verb: b"StartTLS", argument: b"x" }),
             (b"DATA x", Command::Data(b"x")),
             (b"vrfy someone", Command::Vrfy),
             (b"", Command::Unknown { verb: b"", argument: b"" }),

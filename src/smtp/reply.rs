@@ -103,6 +103,8 @@ pub fn extensions(greeting: &[u8], address: Option<&[u8]>, extensions: &[Vec<u8>
     Reply::with(250, &lines)
 }
 
+/// STARTTLS: the client begins the handshake.
+pub const READY_FOR_TLS: Reply = Reply::new(220, "ready for tls");
 /// AUTH has proved who the client is.
 pub const AUTHENTICATED: Reply = Reply::new(235, "ok, go ahead (#2.0.0)");
 /// NOOP, MAIL or RCPT is fine.
@@ -178,6 +180,9 @@ pub fn queue_deferred(text: &[u8]) -> Reply {
 /// Nobody can tell now whether it is the user.
 pub const AUTH_FAILURE: Reply = Reply::new(454, "temporary authentication failure (#4.3.0)");
 
+/// STARTTLS, and there is no certificate, or it cannot be used.
+pub const NO_TLS: Reply = Reply::new(454, "unable to initialize TLS (#4.3.0)");
+
 // 5yz: never.
 
 /// A line of AUTH that is longer than any may be (D69).
@@ -188,6 +193,8 @@ pub const AUTH_CANCELLED: Reply = Reply::new(501, "auth exchange cancelled (#5.0
 pub const MALFORMED_AUTH: Reply = Reply::new(501, "malformed auth input (#5.5.4)");
 /// NOOP, RSET or DATA with an argument.
 pub const NO_PARAMETERS: Reply = Reply::new(501, "invalid parameter syntax (#5.3.2)");
+/// STARTTLS with an argument.
+pub const NO_PARAMETERS_OF_STARTTLS: Reply = Reply::new(501, "Syntax error (no parameters allowed) (#5.5.4)");
 /// HELP under DISABLE_HELP.
 pub const HELP_DISABLED: Reply = Reply::new(502, "disabled by the lord in her infinite wisdom (#5.5.1)");
 /// VRFY under DISABLE_VRFY (D14).
@@ -209,6 +216,10 @@ pub const NO_AUTH: Reply = Reply::new(503, "auth not available (#5.3.3)");
 pub const ALREADY_AUTHENTICATED: Reply = Reply::new(503, "you're already authenticated (#5.5.0)");
 /// AUTH after MAIL.
 pub const NO_AUTH_IN_TRANSACTION: Reply = Reply::new(503, "no auth during mail transaction (#5.5.0)");
+/// STARTTLS under TLS.
+pub const ALREADY_ENCRYPTED: Reply = Reply::new(503, "TLS already active (#5.5.1)");
+/// STARTTLS after MAIL.
+pub const NO_STARTTLS_IN_TRANSACTION: Reply = Reply::new(503, "no starttls during mail transaction (#5.5.0)");
 /// MAIL after a HELO that was refused.
 pub const WANT_HELO: Reply = Reply::new(503, "Polite people say hello first (#5.5.4)");
 /// RCPT or DATA before MAIL.
@@ -231,6 +242,11 @@ pub const PROBE: Reply = Reply::new(550, "we don't relay (#5.7.1)");
 /// CHECKRECIPIENT: the mailbox takes no mail; `state` tells why. The original names the sender there, too.
 pub fn no_mailbox(sender: &[u8], recipient: &[u8], state: &str) -> Reply {
     denied(550, &[b"sorry, ", sender, b" mailbox <", recipient, b"> ", state.as_bytes()].concat())
+}
+/// Content that a line of signatures or bodycheck is about (552).
+pub fn banned(description: &[u8]) -> Reply {
+    let told = [b"Further Information: ".as_slice(), description].concat();
+    Reply::with(552, &[b"we don't accept email with the below content (#5.3.4)".as_slice(), &told])
 }
 /// The message is larger than databytes.
 pub const TOO_BIG: Reply = Reply::new(552, "sorry, that message size exceeds my databytes limit (#5.3.4)");
@@ -261,6 +277,12 @@ pub const CLOSED_USER_GROUP: Reply = Reply::new(553, "sorry, this MTA is a close
 /// Nothing lets this client send there.
 pub const NO_RELAY: Reply =
     Reply::new(553, "sorry, that domain isn't allowed to be relayed thru this MTA without authentication #5.7.1");
+/// The same under TLS, where a certificate could have let the client: what is wrong with its own, if it has shown one.
+pub fn no_relay_by_certificate(why: Option<&str>) -> Reply {
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    let text = "sorry, that domain isn't allowed to be relayed thru this MTA without authentication; no valid cert for gateway";
+    denied(553, format!("{text}{why}  #5.7.1").as_bytes())
+}
 /// The same in the operator's words (D47).
 pub fn no_relay_because(text: &[u8]) -> Reply {
     denied(553, &[text, b" (#5.7.1)"].concat())

@@ -11,7 +11,7 @@ use crate::*;
 
 /// smtpd with auth-cdb and this text of AUTH_CHECKS.
 fn offering(home: &Home, checks: &str) -> Smtp {
-    start_with(home, &[("AUTH_CHECKS", checks)], &[program("auth-cdb").to_str().unwrap(), "/bin/false"])
+    start_with(home, &[program("auth-cdb").to_str().unwrap(), "/bin/false"], &[("AUTH_CHECKS", checks)])
 }
 
 /// What a client of CRAM-MD5 says, and the last reply.

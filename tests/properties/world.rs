@@ -170,6 +170,7 @@ impl World {
             Question::RelayTable(sender) => ("relaydb", self.login(&text(sender)), Using::Dns, ""),
             Question::RelayMx(domain) => ("relaymx", self.mx(&text(domain)), Using::Dns, ".mx"),
             Question::OwnAddress(_) => return Ok(Answer::No),
+            Question::TlsClients(_) | Question::OwnCertificate => return Ok(Answer::Absent),
             Question::HostAccess(_) | Question::AccessList { .. } | Question::Rules(_, _) => return Ok(Answer::Absent),
             Question::BadHost | Question::Listed(_, _) => return Ok(Answer::Absent),
             Question::Mailbox { .. } | Question::Sender(_) | Question::SameDomain(_, _) => return Ok(Answer::Absent),

@@ -1,7 +1,8 @@
 //! The client of smtpd: it plays the transactions of a connection.
 
+use crate::certificates::Authority;
 use crate::notation::Case;
-use crate::smtp::Smtp;
+use crate::secure::{Client, Secure};
 
 /// What every client says of itself.
 pub const HELO: &str = "client.example";
@@ -9,7 +10,7 @@ pub const HELO: &str = "client.example";
 pub const USER: &str = "joe@local.ex";
 
 /// Plays the client; for each case the last line of the reply that decides.
-pub fn talk(smtp: &Smtp, session: &[Case]) -> Result<Vec<String>, String> {
+pub fn talk(smtp: &mut Secure, session: &[Case]) -> Result<Vec<String>, String> {
     let greeting = reply(smtp)?;
     if !greeting.starts_with('2') {
         // Who goes on all the same is refused too.
@@ -24,8 +25,12 @@ pub fn talk(smtp: &Smtp, session: &[Case]) -> Result<Vec<String>, String> {
             must(smtp, command, "2")?;
         }
         if case.tls && !encrypted {
+            must(smtp, "RSET", "250")?;
             must(smtp, "STARTTLS", "220")?;
-            return Err("this client cannot speak TLS yet".to_owned());
+            let client = Client::new(&Authority::shared().certificate());
+            smtp.encrypt(&client).map_err(|error| error.to_string())?;
+            ask(smtp, &format!("EHLO {HELO}"))?;
+            authenticated = false;
         }
         if case.auth && !authenticated {
             // NUL, user, NUL, password.
@@ -47,20 +52,20 @@ pub fn talk(smtp: &Smtp, session: &[Case]) -> Result<Vec<String>, String> {
     Ok(decided)
 }
 
-fn must(smtp: &Smtp, command: &str, code: &str) -> Result<(), String> {
+fn must(smtp: &mut Secure, command: &str, code: &str) -> Result<(), String> {
     let heard = ask(smtp, command)?;
     if heard.starts_with(code) { Ok(()) } else { Err(format!("{command}: {heard}")) }
 }
 
-fn ask(smtp: &Smtp, command: &str) -> Result<String, String> {
+fn ask(smtp: &mut Secure, command: &str) -> Result<String, String> {
     smtp.send(format!("{command}\r\n"));
     reply(smtp)
 }
 
 /// The last line of the next reply.
-fn reply(smtp: &Smtp) -> Result<String, String> {
+fn reply(smtp: &mut Secure) -> Result<String, String> {
     loop {
-        let line = smtp.line().map_err(|error| format!("{error:?}"))?;
+        let line = smtp.line()?;
         if line.as_bytes().get(3) != Some(&b'-') {
             return Ok(line);
         }

@@ -148,6 +148,7 @@ pub(super) fn to_accept(
             | Reason::OwnDomain(_)
             | Reason::RelayClientVariable
             | Reason::Authenticated
+            | Reason::Certified(_, _)
             | Reason::Granted(_)
             | Reason::Blackholed(_, _)
             | Reason::Probe
@@ -329,7 +330,9 @@ pub(super) fn to_refuse(
     overlay: &Overlay,
 ) -> Vec<Candidate> {
     match &step.why {
-        Some(Why::Policy(Reason::Granted(evidence))) => against_grant(evidence, situation, overlay),
+        Some(Why::Policy(Reason::Granted(evidence) | Reason::Certified(evidence, _))) => {
+            against_grant(evidence, situation, overlay)
+        }
         Some(Why::Policy(Reason::RelayLevel)) => {
             ["normal", "none"].map(|level| Candidate::set("relaylevel", level)).to_vec()
         }

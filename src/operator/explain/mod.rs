@@ -16,7 +16,7 @@ use crate::operator::command::Explain;
 use crate::operator::ended::Ended;
 use crate::operator::situation::Situation;
 use crate::operator::surroundings::{Connection, Surroundings, control_directory};
-use crate::policy::Credentials;
+use crate::policy::{Certificate, Credentials};
 
 pub use crate::operator::explain::show::exit_code;
 pub use crate::operator::explain::steps::{Explanation, Outcome, explain};
@@ -53,7 +53,12 @@ fn situation(options: &Explain) -> Option<Situation> {
         helo: options.helo.as_ref().map(octets),
         sender: octets(&options.from),
         recipients: options.rcpt.iter().map(octets).collect(),
-        credentials: Credentials { user: options.auth.as_ref().map(octets), tls: options.tls, without_relay: false },
+        credentials: Credentials {
+            user: options.auth.as_ref().map(octets),
+            without_relay: false,
+            tls: options.tls || options.cert.is_some(),
+            certificate: options.cert.as_ref().map(|address| Certificate::Of(vec![octets(address)])),
+        },
         at_seconds: options.at,
         ..Situation::of(options.ip?)
     })
@@ -99,6 +104,6 @@ pub fn demanded(setup: &Setup) -> Credentials {
     Credentials {
         user: control.require_auth.then(|| b"somebody".to_vec()),
         tls: control.force_tls,
-        without_relay: false,
+        ..Credentials::default()
     }
 }

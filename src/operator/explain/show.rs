@@ -124,6 +124,7 @@ pub(super) fn evidence(why: &Why) -> Option<(&str, Option<u32>)> {
         Why::Denied { .. } => None,
         Why::Policy(reason) => match reason {
             Reason::OwnDomain(evidence)
+            | Reason::Certified(evidence, _)
             | Reason::Granted(evidence)
             | Reason::Listed(evidence)
             | Reason::Blackholed(evidence, _) => Some(place(evidence)),

@@ -258,10 +258,14 @@ impl Heard<'_> {
         match question {
             // No rule asks this, but the reading of an address.
             // Nor these: they change nothing of the decision themselves.
-            Question::OwnAddress(_) | Question::Listed(Listing::SpamIgnore, _) | Question::Rules(_, _) => {
+            Question::OwnAddress(_)
+            | Question::OwnCertificate
+            | Question::Listed(Listing::SpamIgnore, _)
+            | Question::Rules(_, _) => {
                 self.add(question.source_name(), said, Some(answer.clone()));
             }
             Question::OwnDomain(_)
+            | Question::TlsClients(_)
             | Question::RelayClients(_)
             | Question::RelayDomains
             | Question::RelayMailFrom(_, _)

@@ -53,6 +53,8 @@ fn no(question: Question<'_>, setup: &Setup) -> String {
     let ip = shown(&setup.client.address_text);
     match question {
         Question::OwnDomain(domain) => format!("no line is about {}", shown(domain)),
+        Question::TlsClients(address) => format!("no line is about {}", shown(address)),
+        Question::OwnCertificate => "there is none".to_string(),
         Question::RelayClients(_) => format!("no line is about {ip}"),
         Question::RelayDomains => format!("no line is about {}", shown(setup.client.shown_name())),
         Question::RelayMailFrom(sender, _) => format!("no line is about {} from {ip}", shown(sender)),
@@ -86,6 +88,7 @@ pub(super) fn opinion_in_words(rule: &str, opinion: &Opinion) -> String {
             Reason::LookupFailed(failed) => format!("cannot tell: {failed}"),
             reason @ (Reason::Fine
             | Reason::OwnDomain(_)
+            | Reason::Certified(_, _)
             | Reason::Granted(_)
             | Reason::Listed(_)
             | Reason::Blackholed(_, _)
@@ -121,6 +124,7 @@ fn silence_in_words(rule: &str) -> Option<&'static str> {
         "recipient without domain" => "it has one, or AUTH_ALL is set",
         "rcpthosts" => "AUTH_ALL is set: no domain is local",
         "AUTH" => "not authenticated",
+        "tlsclients" => "no certificate that proves an address",
         "relaylevel" => "normal",
         "relayclients" | "relayclients, by DNS" => "the client has no address",
         "relaydomains" => "the client has no name",

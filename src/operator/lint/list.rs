@@ -11,6 +11,7 @@ use crate::lookup::host_access::{self, Address};
 use crate::lookup::wildmat;
 use crate::operator::finding::Finding;
 use crate::policy::listing::Listing;
+use crate::screen::rules::Parsed;
 use crate::smtp::printable::printable;
 
 /// The findings in a list of that name, with these octets in it.
@@ -24,6 +25,7 @@ pub(super) fn lint_list(path: &Path, name: &str, text: &[u8], regular_expression
             "badip" => of_badip(entry),
             "hostaccess" => of_hostaccess(entry),
             "accesslist" => of_accesslist(entry, regular_expressions),
+            "signatures" | "bodycheck" => of_content(entry, name == "bodycheck"),
             _ if is_of_addresses => of_addresses(entry),
             _ => None,
         })
@@ -154,6 +156,20 @@ fn of_accesslist(entry: &Entry<'_>, regular_expressions: bool) -> Option<String>
     Some(format!("`{}` has no regular expression: {error}; whoever needs it gets 451", shown(entry)))
 }
 
+fn of_content(entry: &Entry<'_>, has_expressions: bool) -> Option<String> {
+    let parsed = match Parsed::of(entry.text) {
+        Ok(parsed) => parsed,
+        Err(option) => {
+            let option = String::from_utf8_lossy(&printable(&option)).into_owned();
+            return Some(format!(
+                "`{option}` is no option: every message gets 451; write -header, -body, -headerblackhole or -bodyblackhole"
+            ));
+        }
+    };
+    let error = Expression::new(&parsed.pattern).err().filter(|_| has_expressions)?;
+    Some(format!("`{}` is no regular expression: {error}; every message gets 451", shown(entry)))
+}
+
 /// A line of badip where wildcards are used.
 fn of_badip(entry: &Entry<'_>) -> Option<String> {
     let address = shown(entry);
@@ -192,6 +208,7 @@ mod tests {
         let table: &[(&str, &[u8], &[u32])] = &[
             ("rcpthosts", b"a.example\n.b.example\nuser@c.example\n*.d.example\ne.example:\n", &[3, 4, 5]),
             ("relaydomains", b".a.example:\n:x\nunknown\n*.b\n", &[2, 3, 4]),
+            ("bodycheck", b"fine:x\n[:x\na:b:-head\nc:d:-body\n", &[2, 3]),
             ("locals", b"a\r\n b\n\xe2\x80\x9cc\xe2\x80\x9d\n", &[1, 2, 3]),
         ];
         for (name, text, lines) in table {

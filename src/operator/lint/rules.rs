@@ -54,6 +54,7 @@ fn in_vain(assignment: &Assignment) -> Option<String> {
     let row = SETTINGS.iter().find(|row| row.variable.as_bytes() == assignment.name)?;
     match row.state {
         State::NotYet(what) => Some(format!("{name} does nothing: it comes with {what}; do not rely on it")),
+        State::NoEffect(why) => Some(format!("{name} has no effect here: {why}")),
         State::Works(_) | State::OnDemand => None,
     }
 }

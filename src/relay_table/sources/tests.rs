@@ -111,6 +111,7 @@ fn what_is_wrong_is_told_without_what_is_secret() {
         (&[], &[("MYSQL_OPT_SSL_MODE", "9")], "MYSQL_OPT_SSL_MODE is `9`"),
         (&[("host.mysql", "h:u:secret::ssl\n")], &[("MYSQL_OPT_SSL_CRL", "x")], "MYSQL_OPT_SSL_CRL cannot be heeded"),
         (&[("host.mysql", "h:u:secret::ssl\n")], &[("MYSQL_OPT_SSL_CERT", "x")], "MYSQL_OPT_SSL_CERT and"),
+        (&[("host.mysql", "h:u:secret::ssl\n")], &[("MYSQL_OPT_SSL_KEY", "x")], "MYSQL_OPT_SSL_CERT and"),
     ];
     for (files, variables, expected) in cases {
         let said = match server(files, variables, Purpose::Read) {

@@ -5,6 +5,7 @@ use crate::auth::Channel;
 use crate::control::Setup;
 use crate::control::checker::Checker;
 use crate::message::date::rfc5322;
+use crate::message::received::Encryption;
 use crate::policy::verdict::Answer;
 
 /// A site with auth-cdb, these variables set to nothing.
@@ -20,6 +21,14 @@ fn setup(variables: &[&str]) -> Setup {
 
 fn channel() -> Channel {
     Channel { exporter: Some([7; 32]), server_end_point: None }
+}
+
+/// The session after STARTTLS.
+fn encrypted(setup: &Setup, channel: Channel) -> Session<'_> {
+    let mut session = Session::new(setup);
+    let encryption = Encryption { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", bits: 128 };
+    session.encrypted(encryption, channel, None);
+    session
 }
 
 fn hear(session: &mut Session<'_>, line: &str) -> Turn {
@@ -54,21 +63,32 @@ fn tls_decides_what_is_offered() {
             "SCRAM-SHA-256-PLUS",
         ),
     ];
-    for (variables, clear, encrypted) in table {
+    for (variables, clear, over_tls) in table {
         let setup = setup(variables);
         assert_eq!(offered(&mut Session::new(&setup)), *clear, "{variables:?}");
-        assert_eq!(offered(&mut Session::new(&setup).encrypted(channel())), *encrypted, "{variables:?}");
+        assert_eq!(offered(&mut encrypted(&setup, channel())), *over_tls, "{variables:?}");
     }
     // With the old ones.
     let legacy = setup(&["AUTH_LEGACY"]);
     let cram = "CRAM-MD5 CRAM-SHA1 CRAM-SHA224 CRAM-SHA256 CRAM-SHA384 CRAM-SHA512 CRAM-RIPEMD";
     let clear = format!("LOGIN PLAIN XOAUTH2 {cram} SCRAM-SHA-256");
     assert_eq!(offered(&mut Session::new(&legacy)), clear);
-    let encrypted = offered(&mut Session::new(&legacy).encrypted(channel()));
-    assert_eq!(encrypted, format!("{clear} SCRAM-SHA-256-PLUS"));
+    let over_tls = offered(&mut encrypted(&legacy, channel()));
+    assert_eq!(over_tls, format!("{clear} SCRAM-SHA-256-PLUS"));
+    // And with a checker that has verifiers of SHA-1.
+    for (variables, last) in [
+        (&["AUTH_LEGACY"][..], "SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS"),
+        (&["AUTH_LEGACY", "DISABLE_SCRAM_SHA1_PLUS"], "SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-256-PLUS"),
+        (&[], "CRAM-MD5 SCRAM-SHA-256 SCRAM-SHA-256-PLUS"),
+    ] {
+        let mut setup = setup(variables);
+        setup.checker.as_mut().unwrap().checks.scram_sha_1 = true;
+        let over_tls = offered(&mut encrypted(&setup, channel()));
+        assert!(over_tls.ends_with(last), "{variables:?} {over_tls}");
+    }
     // TLS without anything to bind to.
     let setup = setup(&[]);
-    let unbound = offered(&mut Session::new(&setup).encrypted(Channel::default()));
+    let unbound = offered(&mut encrypted(&setup, Channel::default()));
     assert_eq!(unbound, "LOGIN PLAIN CRAM-MD5 SCRAM-SHA-256");
 }
 
@@ -91,10 +111,10 @@ fn what_is_not_offered_is_refused() {
         (&without_plus, Some(channel()), plain, "y", 0),
     ];
     for (setup, channel, mechanism, flag, expected) in table {
-        let mut session = Session::new(setup);
-        if let Some(channel) = channel {
-            session = session.encrypted(channel.clone());
-        }
+        let mut session = match channel {
+            Some(channel) => encrypted(setup, channel.clone()),
+            None => Session::new(setup),
+        };
         let reply = tried(&mut session, mechanism, &first(flag));
         assert_eq!(reply, *expected, "{channel:?} {mechanism} {flag}");
     }
@@ -104,10 +124,7 @@ fn what_is_not_offered_is_refused() {
 fn the_trace_header_tells_of_tls() {
     let word = |greeting: &str, tls: bool, authenticated: bool| {
         let setup = setup(&["RELAYCLIENT"]);
-        let mut session = Session::new(&setup);
-        if tls {
-            session = session.encrypted(channel());
-        }
+        let mut session = if tls { encrypted(&setup, channel()) } else { Session::new(&setup) };
         assert_eq!(hear(&mut session, greeting).reply.code(), 250);
         if authenticated {
             let Then::Check(attempt) = hear(&mut session, "AUTH PLAIN AGJvYgBzZWNyZXQ=").then else {

@@ -5,6 +5,7 @@ use postern::auth::users::Decoy;
 use postern::auth::{Chance, Channel, Claim, CramContext, Hash, TOKEN_OCTETS_MAX, USER_OCTETS_MAX, Verifier};
 use postern::control::checker::{Checker, Checks, Convention};
 use postern::control::{Control, Setup};
+use postern::message::received::Encryption;
 use postern::policy::verdict::Answer;
 use postern::session::{Session, Then, Turn};
 
@@ -25,12 +26,9 @@ pub fn auth(input: &[u8]) {
     let legacy = switches & 4 > 0;
     let checker = Checker { host: b"mx.test".to_vec(), program, convention, checks, legacy, ..Checker::default() };
     let mut setup = Setup { checker: Some(checker), ..Setup::default() };
-    setup.control = Control { greeting: vec![b"mx.test".to_vec()], ..Control::default() };
+    setup.control = Control { greeting: vec![b"mx.test".to_vec()], starttls: true, ..Control::default() };
     let mut answers = Input(input.counted());
     let mut session = Session::new(&setup);
-    if switches & 8 > 0 {
-        session = session.encrypted(Channel { exporter: Some([7; 32]), server_end_point: None });
-    }
     // That the checker has said yes to this session, or has given it a verifier to prove.
     let (mut is_granted, mut may_prove) = (false, false);
     for line in input.0.split(|octet| *octet == b'\n').take(LINES_MAX) {
@@ -52,6 +50,15 @@ pub fn auth(input: &[u8]) {
                     turn
                 }
                 Then::Listen => break,
+                Then::Encrypt => {
+                    session.start_over();
+                    let encryption = Encryption { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", bits: 128 };
+                    let channel = Channel { exporter: Some([7; 32]), server_end_point: None };
+                    session.encrypted(encryption, channel, None);
+                    // Whoever was in has to prove it again.
+                    (is_granted, may_prove) = (false, false);
+                    break;
+                }
                 Then::Receive(delivery) => {
                     let is_local = |recipient: &Vec<u8>| !recipient.contains(&b'@');
                     let recipients = delivery.envelope.recipients();
@@ -64,7 +71,10 @@ pub fn auth(input: &[u8]) {
         if turn.reply.code() == 235 {
             assert!(is_granted || may_prove, "nobody has said yes");
         }
-        assert_eq!(session.exported().is_empty(), !session.exported().iter().any(|(name, _)| *name == b"AUTHINFO"));
+        assert_eq!(
+            session.exported(None).is_empty(),
+            !session.exported(None).iter().any(|(name, _)| *name == b"AUTHINFO")
+        );
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
+use postern::auth::Channel;
 use postern::client::Client;
 use postern::control::{Control, Setup};
 use postern::message::Flaw;
+use postern::message::received::Encryption;
 use postern::policy::verdict::{Answer, Evidence, LookupFailed, Question, Unfit, Using};
 use postern::queue::status::QueueStatus;
 use postern::session::{Delivery, Outcome, Session, Then, Turn};
@@ -50,6 +52,13 @@ pub fn session(input: &[u8]) {
         match turn.then {
             Then::Listen => {}
             Then::Receive(delivery) => witness.receive(&session, &delivery),
+            Then::Encrypt => {
+                session.start_over();
+                let encryption = Encryption { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", bits: 128 };
+                session.encrypted(encryption, Channel::default(), None);
+                // Nothing of what was said in clear is known any more.
+                witness.recipients = None;
+            }
             Then::Draw(_) | Then::Check(_) | Then::Dismiss(_) => unreachable!("nobody checks passwords here"),
             Then::Close { .. } => return,
         }
@@ -69,6 +78,7 @@ fn setup(input: &mut Input<'_>) -> Setup {
         databytes: if switches & 64 > 0 { 1000 } else { 0 },
         recipients_max: if switches & 128 > 0 { 2 } else { 50 },
         tarpit_count: usize::from(more & 1),
+        starttls: more & 128 > 0,
         ..Control::default()
     };
     // Seldom, because they refuse everything.
@@ -141,6 +151,7 @@ impl Witness<'_> {
                 assert_eq!(matches!(turn.then, Then::Receive(_)), is_ready);
             }
             Command::Rcpt(_) | Command::Data(_) | Command::Rset(_) | Command::Noop(_) | Command::Auth(_) => {}
+            Command::StartTls { .. } => assert!(self.recipients.is_none() || !matches!(turn.then, Then::Encrypt)),
             Command::Vrfy | Command::Help | Command::Quit | Command::Unknown { .. } => {}
         }
         if !matches!(Command::parse(line), Command::Data(_)) {

@@ -16,13 +16,17 @@ pub fn command(line: &[u8]) {
         Command::Rcpt(argument) => ("RCPT", argument),
         Command::Data(argument) => ("DATA", argument),
         Command::Auth(argument) => ("AUTH", argument),
+        Command::StartTls { verb: as_written, argument } => {
+            assert_eq!(as_written, verb);
+            ("STARTTLS", argument)
+        }
         Command::Rset(argument) => ("RSET", argument),
         Command::Noop(argument) => ("NOOP", argument),
         Command::Vrfy => ("VRFY", &argument),
         Command::Help => ("HELP", &argument),
         Command::Quit => ("QUIT", &argument),
         Command::Unknown { verb: unknown, argument } => {
-            const VERBS: &str = "HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT AUTH";
+            const VERBS: &str = "HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT AUTH STARTTLS";
             assert_eq!(unknown, verb);
             let known = |known: &str| known.as_bytes().eq_ignore_ascii_case(&verb);
             assert!(!VERBS.split(' ').any(known), "a known verb was not known");
