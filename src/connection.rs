@@ -1,5 +1,7 @@
 //! START HERE: greet, then read a line, hear it, say the reply, do what follows.
 
+mod settle;
+
 use std::time::{Duration, SystemTime};
 
 use crate::auth::Chance;
@@ -11,7 +13,8 @@ use crate::log::Log;
 use crate::lookup::Lookups;
 use crate::message::date::rfc5322;
 use crate::message::unstuff::{Bare, Stop};
-use crate::message::{Content, Limits};
+use crate::message::{Content, Flaw, Limits};
+use crate::queue::log_filter::LogFilter;
 use crate::queue::program::Program;
 use crate::queue::status::QueueStatus;
 use crate::screen::Screening;
@@ -224,16 +227,20 @@ impl Connection<'_> {
             Ok(rules) => rules.map(Screening::new),
             Err(failed) => return Ok(self.session.unscreened(failed)),
         };
+        let mut filter = match LogFilter::of(setup) {
+            Ok(filter) => filter,
+            Err(error) => return Ok(self.session.no_temporary_files(&words(&error))),
+        };
         let started = if delivery.is_blackholed() {
             Ok(None)
         } else {
-            Program::start(setup, &self.session.exported(delivery.certified())).map(Some)
+            Program::start(setup, &self.session.exported(delivery.certified()), filter.as_ref()).map(Some)
         };
         let mut program = match started {
             Ok(program) => program,
             Err(error) => {
                 let outcome = Outcome::NotStarted(error.to_string());
-                return Ok(self.settle(&delivery, 0, &outcome));
+                return Ok(self.settle(&delivery, 0, &outcome, None));
             }
         };
         self.log.flush();
@@ -267,14 +274,10 @@ impl Connection<'_> {
         };
         let is_queued = matches!(outcome, Outcome::Handed(QueueStatus::Queued { .. }));
         self.has_queued |= is_queued || matches!(outcome, Outcome::Blackholed { .. });
-        Ok(self.settle(&delivery, content.octets(), &outcome))
-    }
-
-    fn settle(&mut self, delivery: &Delivery, octets: u64, outcome: &Outcome) -> Turn {
-        for line in self.session.outcome_lines(delivery, octets, outcome) {
-            self.log.lines(&[line]);
+        if matches!(outcome, Outcome::Flawed(Flaw::TooBig)) {
+            self.notify(&delivery, content.octets());
         }
-        self.session.settle(outcome, now_seconds())
+        Ok(self.settle(&delivery, content.octets(), &outcome, filter.as_mut()))
     }
 
     /// Streams the content to the queue program, if there is one. It is told to discard if this fails: it is dropped.

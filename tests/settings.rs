@@ -246,7 +246,7 @@ fn prepare(need: &str, command: &mut Command, home: &Home) {
     let (kind, rest) = need.split_once(' ').unwrap();
     let pair = |mark| rest.split_once(mark).unwrap_or_else(|| panic!("{need}"));
     match kind {
-        "env" => drop(command.env(pair("=").0, pair("=").1)),
+        "env" => drop(command.env(pair("=").0, filled(pair("=").1, home))),
         "unset" => drop(command.env_remove(rest)),
         "control" => home.write(pair(" = ").0, pair(" = ").1.to_owned() + "\n"),
         "argument" => drop(command.arg(filled(rest, home))),

@@ -155,6 +155,22 @@ def throughput(home):
     yield at_most_ratio("CPU for it, with the queue program", "ms", ours_cpu, theirs_cpu, 0.40)
 
 
+def content_checks(home):
+    """What signatures and bodycheck add to a message of 100 MB, in CPU of daemon and queue program together."""
+    checked = make_home("checked", [DOMAIN])
+    with open(f"{checked}/control/signatures", "w", encoding="ascii") as signatures:
+        signatures.writelines(f"TVqQAA{number}:program {number}\n" for number in range(20))
+    with open(f"{checked}/control/bodycheck", "w", encoding="ascii") as expressions:
+        expressions.writelines(f"cheap +pills{number}:no\n" for number in range(5))
+    screened = Daemon(OURS.argv, {**OURS.home, "VIRUSCHECK": "1", "BODYCHECK": ""})
+    rounds = 1 if QUICK else 5
+    results = [(big_message(OURS, home, 100), big_message(screened, checked, 100)) for _ in range(rounds)]
+    without, with_checks = (statistics.median(result[which][1] * 1000 for result in results) for which in (0, 1))
+    speed = statistics.median(result[1][0] for result in results)
+    yield Row("100 MB through 20 signatures, 5 expressions", "MB/s", speed, None, ">= 400", speed >= 400)
+    yield Row("CPU that they add", "ms", with_checks - without)
+
+
 def proportional_kib(pid):
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
         return int(re.search(r"^Pss:\s+(\d+)", rollup.read(), re.M).group(1))
@@ -337,6 +353,7 @@ PARTS = (
     start_to_banner,
     rates,
     throughput,
+    content_checks,
     idle_memory,
     recipients,
     many_networks,

@@ -335,7 +335,7 @@ pub enum PasswdAction {
     List,
     /// Add users from standard input, a line each: `user:password`, or `user:{SCRAM-SHA-256}...` with a verifier
     Import {
-        /// What is kept of the passwords
+        /// What is kept of the password
         #[command(flatten)]
         keeping: Keeping,
     },
@@ -345,15 +345,12 @@ pub enum PasswdAction {
 #[derive(Debug, Args)]
 pub struct Keeping {
     /// How often the password is hashed, 4096 or more
-    #[arg(long, value_name = "NUMBER", default_value_t = Verifier::ITERATIONS, value_parser = iterations())]
+    #[arg(long, value_name = "NUMBER", default_value_t = Verifier::ITERATIONS, value_parser = clap::value_parser!(u32)
+        .range(i64::from(Verifier::ITERATIONS_MIN)..=i64::from(Verifier::ITERATIONS_MAX)))]
     pub iterations: u32,
     /// Let the user do CRAM-MD5 too, for old clients: whoever can read the file can then do it as this user
     #[arg(long)]
     pub cram: bool,
-}
-
-fn iterations() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(i64::from(Verifier::ITERATIONS_MIN)..=i64::from(Verifier::ITERATIONS_MAX))
 }
 
 /// `postern lint`.

@@ -14,6 +14,7 @@ use nix::unistd::{Pid, read, write};
 
 use crate::control::Setup;
 use crate::queue::envelope::Envelope;
+use crate::queue::log_filter::LogFilter;
 use crate::queue::status::{Explanations, QueueStatus};
 use crate::spawn::{self, Kind, Pipe, SpawnError};
 
@@ -33,6 +34,8 @@ pub enum StartError {
     NotChosen(&'static [&'static str]),
     /// Its name or an argument contains a NUL.
     Nul,
+    /// The file for LOGFILTER: what the system said.
+    LogFilter(io::Error),
     /// A pipe or the program itself: what the system said.
     System(SpawnError),
 }
@@ -43,6 +46,7 @@ impl fmt::Display for StartError {
             StartError::NotChosen(places) => {
                 write!(f, "no queue program: set QMAILQUEUE, or install one of {}", places.join(", "))
             }
+            StartError::LogFilter(error) => write!(f, "LOGFILTER: {error}"),
             StartError::Nul => f.write_str("QMAILQUEUE contains a NUL"),
             StartError::System(error) => error.fmt(f),
         }
@@ -83,12 +87,12 @@ struct Ears {
 
 impl Program {
     /// Starts the program that the settings choose, without a copy of this process (`posix_spawn`); it is told `others` in
-    /// the place of what the environment says.
+    /// the place of what the environment says, and gets the file of LOGFILTER if there is one.
     ///
     /// # Errors
     ///
     /// [`StartError`] when none is chosen, or it cannot be started.
-    pub fn start(setup: &Setup, others: &[(&[u8], Vec<u8>)]) -> Result<Self, StartError> {
+    pub fn start(setup: &Setup, others: &[(&[u8], Vec<u8>)], filter: Option<&LogFilter>) -> Result<Self, StartError> {
         let words = command_line(setup)?;
         // In this order our own end of the second pipe usually is descriptor 6, and no end of the child's has to move.
         let message = Pipe::new()?;
@@ -103,6 +107,9 @@ impl Program {
             }
             None => None,
         };
+        if let Some(filter) = filter {
+            descriptors.push(filter.for_program().map_err(StartError::LogFilter)?);
+        }
         let environment = setup.environment.for_program_with(others);
         let pid = spawn::start(Kind::Companion, &words, &environment, descriptors)?;
         Ok(Self {

@@ -56,7 +56,7 @@ impl Delivery {
         self.reasons.iter().find_map(Reason::certified)
     }
 
-    fn recipients(&self) -> impl Iterator<Item = (&[u8], &Reason)> {
+    pub(super) fn recipients(&self) -> impl Iterator<Item = (&[u8], &Reason)> {
         self.envelope.recipients().iter().map(Vec::as_slice).zip(&self.reasons)
     }
 }
@@ -138,6 +138,27 @@ impl Session<'_> {
         Turn::cannot_tell(b"DATA", failed)
     }
 
+    /// LOGFILTER has no file for what the queue program says.
+    pub fn no_temporary_files(&self, error: &str) -> Turn {
+        Turn::say(reply::NO_TEMPORARY_FILES)
+            .log(format!("unable create temporary files: {error}").into_bytes())
+            .close(1)
+    }
+
+    /// What the fifo of LOGFILTER is told of a message: a line with its end for each recipient.
+    #[must_use]
+    pub fn filter_lines(&self, delivery: &Delivery, octets: u64, remark: &[u8], pid: i32) -> Vec<Vec<u8>> {
+        let prefix = format!("qmail-smtpd: pid {pid} ").into_bytes();
+        let remark = loggable(remark);
+        let blank: &[u8] = if remark.is_empty() { b"" } else { b" " };
+        let line = |(recipient, _)| {
+            let told = flawed_line(b"", delivery, recipient, octets);
+            let told = told.strip_prefix(b": ").unwrap_or(&told);
+            [prefix.as_slice(), told, blank, &remark, b"\n"].concat()
+        };
+        delivery.recipients().map(line).collect()
+    }
+
     /// The trace header of a message, at the given time in the form of RFC 5322.
     #[must_use]
     pub fn trace_header(&self, delivery: &Delivery, date: &str) -> Vec<u8> {
@@ -177,7 +198,16 @@ impl Session<'_> {
     }
 
     /// A log line for each recipient, made when it is asked for: there may be very many.
-    pub fn outcome_lines(&self, delivery: &Delivery, octets: u64, outcome: &Outcome) -> impl Iterator<Item = Vec<u8>> {
+    /// `remark` is what the queue program has said to LOGFILTER.
+    pub fn outcome_lines(
+        &self,
+        delivery: &Delivery,
+        octets: u64,
+        outcome: &Outcome,
+        remark: &[u8],
+    ) -> impl Iterator<Item = Vec<u8>> {
+        let remark = if remark.is_empty() { Vec::new() } else { [b" ".as_slice(), &loggable(remark)].concat() };
+        let tls = format!(" TLS={}", self.tls_word()).into_bytes();
         delivery.recipients().filter_map(move |(recipient, reason)| match outcome {
             Outcome::NotStarted(_) => None,
             Outcome::Flawed(Flaw::TooManyHops) => Some(with_reason(
@@ -194,13 +224,14 @@ impl Session<'_> {
                 Some(with_reason(line, &Reason::Listed(evidence.clone())))
             }
             Outcome::Handed(QueueStatus::Queued { .. }) | Outcome::Blackholed { .. } => {
-                let line = [b" ".to_vec(), self.told(delivery, recipient, reason, octets)].concat();
+                let line = [b" ", self.told(delivery, recipient, reason, octets).as_slice(), &tls, &remark].concat();
                 Some(with_reason(line, reason))
             }
             Outcome::Handed(QueueStatus::Refused { reply, text, pid, .. }) => {
                 let kind = if reply.is_temporary() { " (temporary): " } else { " (permanent): " };
                 let told = self.told(delivery, recipient, reason, octets);
-                let line = [&loggable(text), kind.as_bytes(), &told, format!(" qp {pid}").as_bytes()].concat();
+                let pid = format!(" qp {pid}");
+                let line = [&loggable(text), kind.as_bytes(), &told, &remark, &tls, pid.as_bytes()].concat();
                 Some(with_reason(line, &Reason::Setting("queue")))
             }
         })
@@ -218,7 +249,7 @@ impl Session<'_> {
             (_, _) if reason.is_local() => b"local-rcpt".to_vec(),
             (_, _) => b"auth-ip/pop".to_vec(),
         };
-        let size = format!("> Size: {octets} TLS={}", self.tls_word());
+        let size = format!("> Size: {octets}");
         let parts: [&[u8]; 9] =
             [b"HELO <", &helo, b"> MAIL from <", &sender, b"> RCPT <", &address, b"> AUTH <", &right, size.as_bytes()];
         parts.concat()

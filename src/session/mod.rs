@@ -6,6 +6,7 @@ mod greet;
 mod helo;
 mod mail;
 mod mechanisms;
+mod notice;
 mod rcpt;
 mod starttls;
 
@@ -24,6 +25,7 @@ use crate::smtp::reply::{self, Reply};
 
 pub use crate::session::auth::{Attempt, Opening};
 pub use crate::session::data::{Delivery, Outcome};
+pub use crate::session::notice::Notice;
 
 /// Gated commands that are answered before the connection is closed (D15).
 const GATED_COMMANDS_MAX: u32 = 20;

@@ -170,6 +170,8 @@ pub const NO_OWN_ADDRESSES: Reply = Reply::new(451, "Sorry, I'm unable to figure
 pub const BARE_LF: Reply = Reply::new(451, "Sorry, I received Bare LF. (#4.6.0)");
 /// The queue program does not start.
 pub const QUEUE_FAILURE: Reply = Reply::new(451, "Sorry, I got a temporary queue failure (#4.3.0)");
+/// LOGFILTER has no place for its file.
+pub const NO_TEMPORARY_FILES: Reply = Reply::new(451, "Sorry, I'm unable to create temporary files (#4.3.0)");
 /// domainqueue has other settings for this recipient than for those before it (D74).
 pub const OTHER_QUEUE: Reply = Reply::new(452, "sorry, this recipient needs a message of its own (#4.5.3)");
 /// The queue program refused for now.

@@ -134,6 +134,7 @@ const WORLDLY: &[(&str, &str)] = &[
     ("src/control/summary.rs", "looks which control files there are"),
     ("src/spawn.rs", "starts programs"),
     ("src/queue/program.rs", "runs the queue program"),
+    ("src/queue/log_filter.rs", "makes the file of LOGFILTER, writes to its fifo"),
     ("src/queue/maildir.rs", "writes messages"),
     ("src/dns/servers.rs", "reads /etc/resolv.conf"),
     ("src/dns/transport.rs", "asks name servers, looks at the clock"),
@@ -147,7 +148,7 @@ const WORLDLY: &[(&str, &str)] = &[
     ("src/log.rs", "writes to stderr"),
     ("src/last_words.rs", "writes to stderr"),
     ("src/wire", "reads from the client and writes to it"),
-    ("src/connection.rs", "looks at the clock, writes to stderr"),
+    ("src/connection", "looks at the clock, writes to stderr"),
     ("src/operator/", "reads control files, looks at this host's network, writes manuals"),
     ("src/bin/", "programs"),
 ];

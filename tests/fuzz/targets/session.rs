@@ -212,7 +212,7 @@ impl Witness<'_> {
         ] {
             let turn = session.settle(&outcome, 1);
             presentable(&turn);
-            let lines: Vec<Vec<u8>> = session.outcome_lines(delivery, 1, &outcome).collect();
+            let lines: Vec<Vec<u8>> = session.outcome_lines(delivery, 1, &outcome, b"a\nremark").collect();
             lines.iter().for_each(|line| printable(line));
             let lines_expected = if matches!(outcome, Outcome::NotStarted(_)) { 0 } else { recipients.len() };
             assert_eq!(lines.len(), lines_expected);
