@@ -5,6 +5,8 @@
 mod dns;
 #[path = "support/home.rs"]
 mod home;
+#[path = "lint/mailboxes.rs"]
+mod mailboxes;
 #[path = "lint/relay_table.rs"]
 mod relay_table;
 mod support;
@@ -150,7 +152,7 @@ const LINES: &[(&str, &str, i32, &[&str])] = &[
         ],
     ),
     ("accesslist", "rcpt:a@b:c@d\nto:a@b:c@d\n", 2, &["error: accesslist:2: `to:a@b:c@d` says nothing"]),
-    ("badmailfrom.sql", "a:b:c:d:e\n", 1, &["warning: badmailfrom.sql: is there and is not read yet"]),
+    ("badmailfrom.sql", "a:b:c:d:e\n", 1, &["warning: badmailfrom.sql: can be read by everyone on this host"]),
     ("relaylevel", "opne\n", 2, &["error: relaylevel:1: `opne` is no level"]),
     ("relaylevel", "open\n", 2, &["error: relaylevel:1: `open`: everyone may relay"]),
     ("relaylevel", "none\n", 0, &[]),
@@ -369,23 +371,4 @@ fn a_checker_that_says_yes_to_everybody_is_found() {
         code == Some(1) && found[0].starts_with("warning: arguments: whoever can read the file of auth-cdb"),
         "{found:?}"
     );
-}
-
-#[test]
-fn sources_of_mailboxes_that_cannot_tell() {
-    let home =
-        home(&[("recipients", "!open.test\n@a.test:none.cdb\n:x\n@b.test|/nonexistent/program x\n@b.test|true\n")]);
-    let missing = format!("error: recipients:2: {}/none.cdb: file does not exist", home.path().display());
-    let expected = [
-        missing.as_str(),
-        "error: recipients:3: `:x` cannot be used: no domain before the colon or bar",
-        "error: recipients:4: /nonexistent/program: there is no such program",
-    ];
-    check(&home, &[], 2, &expected);
-    let expected = [&["warning: CHECKRECIPIENT: is `4`, which counts as 3"], expected.as_slice()].concat();
-    check(&home, &["--env", "CHECKRECIPIENT=4"], 2, &expected);
-    fs::remove_file(home.control().join("recipients")).unwrap();
-    check(&home, &["--env", "CHECKRECIPIENT=1"], 0, &[]);
-    check(&home, &["--env", "CHECKRECIPIENT=2"], 2, &["error: recipients: is missing, and CHECKRECIPIENT asks it"]);
-    check(&home, &["--env", "MASQUERADE=x@a.test"], 1, &["warning: MASQUERADE: does nothing without CHECKSENDER"]);
 }

@@ -1,3 +1,9 @@
-//! The accounts of IndiMail and vpopmail: which domain is which, who has a mailbox.
+//! The accounts of IndiMail and vpopmail, and lists of addresses in SQL: asked by checkaddress.
 
 pub mod assign;
+mod cluster;
+pub mod files;
+pub mod layout;
+pub mod mysql;
+pub mod question;
+pub mod statement;

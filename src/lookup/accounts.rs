@@ -1,6 +1,7 @@
 //! Who is a local host and a local user: `=localhosts` and `=localusers` of relaymailfrom; who has a mailbox.
 
-mod mailbox;
+pub mod database;
+pub mod mailbox;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::control::Setup;
 use crate::errno::words;
 use crate::helper;
+use crate::lookup::accounts::database::Database;
 use crate::lookup::compiled::Compiled;
 use crate::lookup::keyed::KeyedList;
 use crate::lookup::list::{self, Found, List};
@@ -43,6 +45,7 @@ pub struct Accounts<'s> {
     cdbs: BTreeMap<PathBuf, Compiled>,
     hosts: Answers,
     users: Answers,
+    database: Database,
 }
 
 impl<'s> Accounts<'s> {
@@ -50,6 +53,16 @@ impl<'s> Accounts<'s> {
     #[must_use]
     pub fn new(setup: &'s Setup) -> Self {
         Self::with_passwd(setup, PathBuf::from(PASSWD))
+    }
+
+    /// The same with what a database has answered already, in a session before.
+    pub(super) fn with_known(setup: &'s Setup, database: Database) -> Self {
+        Self { database, ..Self::new(setup) }
+    }
+
+    /// What a database has answered, for [`Self::with_known`].
+    pub(super) fn into_known(self) -> Database {
+        self.database
     }
 
     fn with_passwd(setup: &'s Setup, passwd: PathBuf) -> Self {
@@ -63,6 +76,7 @@ impl<'s> Accounts<'s> {
             cdbs: BTreeMap::new(),
             hosts: Answers::default(),
             users: Answers::default(),
+            database: Database::default(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::control::Setup;
 use crate::errno::words;
 use crate::lookup::address::{AddressList, Match, Syntax};
+use crate::lookup::sql_list::SqlList;
 use crate::lookup::undecided::Undecided;
 use crate::lookup::{compiled_failed, entry_of, failed, is_compiled, list_name};
 use crate::policy::listing::{Listing, Names};
@@ -20,6 +21,7 @@ pub(super) struct Listed {
 #[derive(Debug)]
 struct Named {
     list: AddressList,
+    sql: SqlList,
     file: FileName,
     patterns: Option<(FileName, PathBuf)>,
 }
@@ -58,7 +60,7 @@ impl Named {
             list = list.with_patterns(directory, patterns);
         }
         let patterns = patterns.map(|patterns| (patterns.clone(), directory.join(patterns.as_ref())));
-        Self { list, file, patterns }
+        Self { list, sql: SqlList::new(directory, &file), file, patterns }
     }
 
     fn is_so_named(&self, listing: Listing, setup: &Setup) -> bool {
@@ -69,7 +71,7 @@ impl Named {
 
     fn find(&mut self, address: &[u8], setup: &Setup) -> Result<Answer, LookupFailed> {
         let found = self.list.find(address, syntax(setup));
-        answer(found, &self.file, self.patterns.as_ref())
+        self.sql.also(answer(found, &self.file, self.patterns.as_ref()), address, setup)
     }
 }
 

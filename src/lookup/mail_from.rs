@@ -13,6 +13,7 @@ use crate::lookup::clients::{Reading, Rejected, Sought};
 use crate::lookup::compiled::Compiled;
 use crate::lookup::listed;
 use crate::lookup::sender_line::{Sender, SenderLine};
+use crate::lookup::sql_list::SqlList;
 use crate::lookup::undecided::Undecided;
 use crate::lookup::{ByUse, compiled_failed, failed};
 use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Using};
@@ -26,6 +27,7 @@ pub(super) struct MailFrom<'s> {
     file: FileName,
     path: PathBuf,
     addresses: AddressList,
+    sql: SqlList,
     compiled: Compiled,
     accounts: Accounts<'s>,
     /// The lines of the text that are conditions; read once.
@@ -56,6 +58,7 @@ impl<'s> MailFrom<'s> {
             path: directory.join(file.as_ref()),
             addresses: AddressList::new(directory, &file)
                 .without(|line| !matches!(SenderLine::parse(line), SenderLine::Address)),
+            sql: SqlList::new(directory, &file),
             compiled: Compiled::new(directory.join(format!("{file}.cdb"))),
             accounts: Accounts::new(setup),
             conditions: None,
@@ -114,7 +117,8 @@ impl<'s> MailFrom<'s> {
 
     /// What the lines of the original's forms say.
     fn by_address(&mut self, sender: &[u8], setup: &Setup) -> Result<Answer, LookupFailed> {
-        listed::answer(self.addresses.find(sender, listed::syntax(setup)), &self.file, None)
+        let found = listed::answer(self.addresses.find(sender, listed::syntax(setup)), &self.file, None);
+        self.sql.also(found, sender, setup)
     }
 
     /// What the conditions that may be about this sender say. A failure is none if another line grants.

@@ -1,12 +1,13 @@
 //! Answers policy's questions: lists and compiled lists of the control directory, DNS.
 
 pub mod access_list;
-mod accounts;
+pub mod accounts;
 pub mod address;
 mod bad_host;
 mod client_list;
 pub mod clients;
 pub mod clients_compiled;
+pub mod companion;
 pub mod compile;
 mod compiled;
 mod env_rules;
@@ -28,6 +29,7 @@ mod relay_mx;
 pub mod relay_table;
 pub mod sender_line;
 mod shape;
+mod sql_list;
 mod tls_clients;
 pub mod undecided;
 pub mod wildmat;
@@ -39,6 +41,7 @@ use crate::control::Setup;
 use crate::dns::Dns;
 use crate::errno::words;
 use crate::lookup::accounts::Accounts;
+use crate::lookup::accounts::database::Database;
 use crate::lookup::client_list::{ClientList, World, decide};
 use crate::lookup::clients::{Reading, Sought};
 use crate::lookup::hosts::{Host, Hosts};
@@ -83,11 +86,12 @@ pub struct Known {
     /// A resolver that remembers its answers; none where DNS must not be asked.
     pub dns: Option<Dns>,
     relay_table: RelayTable,
+    accounts: Database,
 }
 
 impl From<Option<Dns>> for Known {
     fn from(dns: Option<Dns>) -> Self {
-        Self { dns, relay_table: RelayTable::default() }
+        Self { dns, ..Self::default() }
     }
 }
 
@@ -101,14 +105,16 @@ impl<'s> Lookups<'s> {
     /// The same with what is known of the world already; without a resolver in it, as [`Self::without_dns`].
     #[must_use]
     pub fn with_known(setup: &'s Setup, known: Known) -> Self {
-        let Known { dns, relay_table } = known;
-        Self { may_ask_dns: dns.is_some(), dns, relay_table, ..Self::without_dns(setup) }
+        let Known { dns, relay_table, accounts } = known;
+        let accounts = Some(Accounts::with_known(setup, accounts));
+        Self { may_ask_dns: dns.is_some(), dns, relay_table, accounts, ..Self::without_dns(setup) }
     }
 
     /// What was learned of the world, for [`Self::with_known`].
     #[must_use]
     pub fn into_known(self) -> Known {
-        Known { dns: self.dns, relay_table: self.relay_table }
+        let accounts = self.accounts.map(Accounts::into_known).unwrap_or_default();
+        Known { dns: self.dns, relay_table: self.relay_table, accounts }
     }
 
     /// The same where the network must not be asked: who needs DNS is told that nobody can know.

@@ -1,14 +1,9 @@
 //! POP before SMTP: whether the sender has read mail from the client's address; asked of a directory, or by checkrelay.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use crate::control::Setup;
-use crate::control::environment::Environment;
-use crate::helper;
+use crate::lookup::companion;
 use crate::policy::verdict::{Answer, Evidence, LookupFailed};
 use crate::relay_table::age::{Window, now};
 use crate::relay_table::directory::Directory;
@@ -17,7 +12,7 @@ use crate::relay_table::question::{NO, Question, YES};
 use crate::relay_table::timeout::timeout;
 
 /// The program that asks a database.
-const PROGRAM: &str = "checkrelay";
+pub const PROGRAM: &str = "checkrelay";
 /// The most answers that are kept; then they are forgotten.
 const ANSWERS_MAX: usize = 64;
 
@@ -65,37 +60,12 @@ fn ask(setup: &Setup, sender: &[u8], at: Option<i64>) -> Result<bool, String> {
 }
 
 fn ask_database(setup: &Setup, question: &Question) -> Result<bool, String> {
-    let deadline = Instant::now() + timeout(&setup.environment).map_err(|trouble| trouble.to_string())?;
-    let program = [program().into_os_string().into_encoded_bytes()];
-    let environment = environment(setup);
-    let answer = helper::ask(&program, &environment, helper::Question::OnInput(&question.to_octets()), deadline)
-        .map_err(|error| format!("{PROGRAM}: {error}"))?;
+    let time = timeout(&setup.environment).map_err(|trouble| trouble.to_string())?;
+    let answer = companion::ask(setup, PROGRAM, &question.to_octets(), time)?;
     // Both have to say the same: a program of that name that only exits with 0 must not let anybody in.
     match (answer.code, answer.first_line().as_str()) {
         (0, YES) => Ok(true),
         (1, NO) => Ok(false),
-        (code, "") => Err(format!("{PROGRAM}: exit code {code}")),
-        (_, said) => Err(said.to_owned()),
+        (_, _) => Err(companion::no_answer(PROGRAM, &answer)),
     }
-}
-
-/// The program that asks a database: the one beside our own; else wherever PATH has it.
-#[must_use]
-pub fn program() -> PathBuf {
-    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(PROGRAM)));
-    beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from(PROGRAM))
-}
-
-/// Our own environment; but the control directory is the one that was found, because relative names mean something else now.
-fn environment(setup: &Setup) -> Environment {
-    let directory = &setup.control.directory;
-    let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
-    let is_kept = |name: &[u8], value: &[u8]| match name {
-        b"CONTROLDIR" => false,
-        b"SYSCONFDIR" => Path::new(OsStr::from_bytes(value)).is_absolute(),
-        _ => true,
-    };
-    let kept = setup.environment.iter().filter(|(name, value)| is_kept(name, value));
-    let kept = kept.map(|(name, value)| (name.to_vec(), value.to_vec()));
-    kept.chain([(b"CONTROLDIR".to_vec(), directory.into_os_string().into_encoded_bytes())]).collect()
 }

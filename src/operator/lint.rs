@@ -1,5 +1,6 @@
 //! `postern lint`: what is wrong with a control directory and with the rules of tcpserver.
 
+mod accounts;
 mod checker;
 mod clients;
 mod compiled;
@@ -77,7 +78,6 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
         if !setting.file.is_empty() {
             let path = relay::file_of(setting, directory, environment);
             findings.extend(lint_file(setting, &path, &circumstances, examination.dns.as_mut()));
-            findings.extend(lint_other_forms(setting, directory));
             findings.extend(relay::lint_renamed(setting, directory, environment));
         }
     }
@@ -86,6 +86,7 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
     findings.extend(tls::lint_tls(directory, environment));
     findings.extend(relay_table::lint_relay_table(directory, environment));
     findings.extend(mailboxes::lint_mailboxes(directory, environment));
+    findings.extend(accounts::lint_accounts(directory, environment));
     if matches!(directory.join("rcpthosts").try_exists(), Ok(false)) {
         let text = "is missing, so every recipient that needs it gets 451: write the domains of this host into it";
         findings.push(Finding::error(directory.join("rcpthosts"), text));
@@ -181,20 +182,6 @@ fn lint_text(
 
 fn of_names<'t>(path: &Path, lines: impl Iterator<Item = Named<'t>>, dns: Option<&mut Dns>) -> Vec<Finding> {
     dns.map(|dns| names::lint_names(path, lines, dns)).unwrap_or_default()
-}
-
-/// A list may also stand in NAME.cdb or NAME.sql; a form that is not read must not go unnoticed.
-fn lint_other_forms(setting: &Setting, directory: &Path) -> Vec<Finding> {
-    if setting.form != Form::Addresses {
-        return Vec::new();
-    }
-    let unread = |form: &str| !SETTINGS.iter().any(|row| row.file == form && not_yet(row).is_none());
-    ["cdb", "sql"]
-        .map(|form| format!("{}.{form}", setting.file))
-        .into_iter()
-        .filter(|form| unread(form) && directory.join(form).exists())
-        .map(|form| Finding::warning(directory.join(form), "is there and is not read yet; do not rely on it"))
-        .collect()
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Finding {

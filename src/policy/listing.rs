@@ -107,6 +107,8 @@ mod tests {
             listing.patterns().into_iter().for_each(|names| has(names, Form::Patterns));
             let compiled = format!("{}.cdb", listing.names().file);
             assert!(SETTINGS.iter().any(|row| row.file == compiled && row.form == Form::Cdb), "{compiled}");
+            let in_database = format!("{}.sql", listing.names().file);
+            assert!(SETTINGS.iter().any(|row| row.file == in_database && row.form == Form::Line), "{in_database}");
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::smtp::reply;
 pub(super) const RIGHTS: &[Rule] = &[
     Rule { name: "AUTH", judge: authenticated },
     Rule { name: "tlsclients", judge: certified },
+    Rule { name: "tlsclients", judge: certified },
     Rule { name: "relaylevel", judge: relay_level },
     Rule { name: "RELAYCLIENT", judge: relay_client_variable },
     Rule { name: "relayclients", judge: relay_clients },

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::control::environment::Environment;
 use crate::control::load::{Places, read_list};
-use crate::relay_table::sources::named::{Named, parse_indimail, parse_vpopmail};
+use crate::relay_table::sources::named::{Named, Stanza, Way, parse_indimail, parse_vpopmail};
 use crate::relay_table::sources::option_file::Options;
 use crate::relay_table::trouble::Trouble;
 
@@ -18,6 +18,8 @@ pub use crate::relay_table::sources::tls::{Tls, Verification};
 
 /// The table's name if `RELAY_TABLE` does not say otherwise.
 const TABLE_DEFAULT: &str = "relay";
+/// The central table of a cluster if `CNTRL_TABLE` does not say otherwise.
+const CENTRAL_TABLE_DEFAULT: &str = "hostcntrl";
 /// The user and database if nothing says otherwise, as the original has them. There is no password without a setting.
 const NAME_DEFAULT: &str = "indimail";
 
@@ -62,6 +64,17 @@ pub struct Server {
     pub layout: Option<Layout>,
 }
 
+/// One of the servers of a domain.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The domain is spread over several.
+    pub is_distributed: bool,
+    /// The host that has the mailboxes, by name or address.
+    pub mail_host: String,
+    /// The server itself.
+    pub server: Server,
+}
+
 /// Where settings come from.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
@@ -82,16 +95,97 @@ impl Sources<'_> {
         self.filled(named)
     }
 
+    /// The server and table of a list of addresses: the one line `server:user:password:database:table` of `NAME.sql`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::server`]; a missing file, too.
+    pub fn of_list(&self, name: &[u8]) -> Result<Server, Trouble> {
+        let name = std::str::from_utf8(name).ok().filter(|name| !name.contains('/'));
+        let name = name.ok_or_else(|| Trouble::Configuration("that is no name of a list".to_owned()))?;
+        let path = self.control_file(format!("{name}.sql"));
+        let missing = || Trouble::Table(format!("{}: file does not exist", path.display()));
+        let text = read(&path)?.ok_or_else(missing)?;
+        let line = text.split('\n').next().unwrap_or_default().trim_end();
+        let (named, table) = named::parse_list(line).map_err(|error| Trouble::in_file(&path, &error))?;
+        let table = quoted(&path.display().to_string(), &table)?;
+        Ok(Server { table, layout: None, ..self.filled(named)? })
+    }
+
+    /// Whether it is vpopmail's settings that name the server.
+    #[must_use]
+    pub fn is_of_vpopmail(&self) -> bool {
+        let is_there = |file: &str| self.places.control.join(file).exists();
+        self.environment.get(b"MYSQL_HOST").is_none() && !is_there("host.mysql") && is_there("vpopmail.mysql")
+    }
+
+    /// The central database of a cluster of IndiMail, and its table of accounts; none if nothing names one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::server`].
+    pub fn central(&self) -> Result<Option<Server>, Trouble> {
+        let Some(named) = self.specification("CNTRL_HOST", "host.cntrl")? else { return Ok(None) };
+        let or = |given: Option<String>, variable| match given {
+            Some(given) => Ok(Some(given)),
+            None => self.variable(variable),
+        };
+        let way = |variable| {
+            self.variable(variable)?
+                .map(|text| Way::parse(&text))
+                .transpose()
+                .map_err(|error| Trouble::Configuration(format!("{variable}: {error}")))
+        };
+        let way = match named.way.clone().or(way("CNTRL_SOCKET")?.flatten()) {
+            Some(way) => Some(way),
+            None => way("CNTRL_VPORT")?.flatten(),
+        };
+        let named = Named {
+            user: or(named.user, "CNTRL_USER")?,
+            password: or(named.password, "CNTRL_PASSWD")?,
+            database: or(named.database, "CNTRL_DATABASE")?.or_else(|| Some(NAME_DEFAULT.to_owned())),
+            way,
+            ..named
+        };
+        let table = self.variable("CNTRL_TABLE")?.unwrap_or_else(|| CENTRAL_TABLE_DEFAULT.to_owned());
+        Ok(Some(Server { table: quoted("CNTRL_TABLE", &table)?, layout: None, ..self.filled(named)? }))
+    }
+
+    /// The servers of a domain, as `mcdinfo` has them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::server`].
+    pub fn members(&self, domain: &[u8]) -> Result<Vec<Member>, Trouble> {
+        let stanzas = self.stanzas()?.unwrap_or_default();
+        let of_domain = stanzas.into_iter().filter(|stanza| stanza.domain.as_bytes().eq_ignore_ascii_case(domain));
+        of_domain
+            .map(|Stanza { is_distributed, mail_host, named, .. }| {
+                Ok(Member { is_distributed, mail_host, server: self.filled(named)? })
+            })
+            .collect()
+    }
+
     /// The servers of `mcdinfo`, for writing; none if there is no such file.
     ///
     /// # Errors
     ///
     /// As [`Self::server`].
     pub fn cluster(&self) -> Result<Option<Vec<Server>>, Trouble> {
+        let Some(stanzas) = self.stanzas()? else { return Ok(None) };
+        let mut servers: Vec<Named> = Vec::new();
+        for Stanza { named, .. } in stanzas {
+            if !servers.contains(&named) {
+                servers.push(named);
+            }
+        }
+        servers.into_iter().map(|named| self.filled(named)).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn stanzas(&self) -> Result<Option<Vec<Stanza>>, Trouble> {
         let path = self.control_file(self.variable("MCDFILE")?.unwrap_or_else(|| "mcdinfo".to_owned()));
         let Some(text) = read(&path)? else { return Ok(None) };
-        let stanzas = named::parse_mcdinfo(&text).map_err(|error| Trouble::in_file(&path, &error))?;
-        stanzas.into_iter().map(|named| self.filled(named)).collect::<Result<_, _>>().map(Some)
+        named::parse_mcdinfo(&text).map(Some).map_err(|error| Trouble::in_file(&path, &error))
     }
 
     fn named(&self, purpose: Purpose) -> Result<Named, Trouble> {
@@ -160,21 +254,9 @@ impl Sources<'_> {
         }
     }
 
-    /// The name of the table, which may have a database in front, quoted for a statement.
+    /// The name of the table, quoted for a statement.
     fn table(&self) -> Result<String, Trouble> {
-        let name = self.variable("RELAY_TABLE")?.unwrap_or_else(|| TABLE_DEFAULT.to_owned());
-        let is_plain = |part: &str| {
-            !part.is_empty()
-                && part.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'$' | b'-'))
-        };
-        let parts: Vec<&str> = name.split('.').collect();
-        if parts.len() > 2 || !parts.iter().all(|part| is_plain(part)) {
-            return Err(Trouble::Configuration(format!(
-                "RELAY_TABLE is `{}`: that is no name of a table",
-                name.escape_debug()
-            )));
-        }
-        Ok(parts.iter().map(|part| format!("`{part}`")).collect::<Vec<_>>().join("."))
+        quoted("RELAY_TABLE", &self.variable("RELAY_TABLE")?.unwrap_or_else(|| TABLE_DEFAULT.to_owned()))
     }
 
     fn layout(&self) -> Result<Option<Layout>, Trouble> {
@@ -200,6 +282,24 @@ impl Sources<'_> {
     fn control_file(&self, name: String) -> PathBuf {
         if name.starts_with(['/', '.']) { PathBuf::from(name) } else { self.places.control.join(name) }
     }
+}
+
+/// The name of a table, which may have a database in front, as it stands in statements.
+///
+/// # Errors
+///
+/// [`Trouble::Configuration`] names the setting when it is no such name.
+pub fn quoted(setting: &str, name: &str) -> Result<String, Trouble> {
+    let is_plain = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'$' | b'-'))
+    };
+    let parts: Vec<&str> = name.split('.').collect();
+    if parts.len() > 2 || !parts.iter().all(|part| is_plain(part)) {
+        let shown = name.escape_debug();
+        return Err(Trouble::Configuration(format!("{setting} is `{shown}`: that is no name of a table")));
+    }
+    Ok(parts.iter().map(|part| format!("`{part}`")).collect::<Vec<_>>().join("."))
 }
 
 /// A file as text; none if there is no such file. The error never tells what stands in it.

@@ -16,12 +16,26 @@ pub const SECONDS_MAX: u64 = 60;
 ///
 /// [`Trouble::Configuration`] when it is no number of seconds from 1 to [`SECONDS_MAX`].
 pub fn timeout(environment: &Environment) -> Result<Duration, Trouble> {
-    let Some(text) = environment.get(b"RELAY_DB_TIMEOUT") else { return Ok(Duration::from_secs(SECONDS)) };
+    of_variable(environment, "RELAY_DB_TIMEOUT")
+}
+
+/// What `MYSQL_TIMEOUT` says, for a question about a list; without it, as [`timeout`].
+///
+/// # Errors
+///
+/// As [`timeout`].
+pub fn list_timeout(environment: &Environment) -> Result<Duration, Trouble> {
+    let is_set = environment.get(b"MYSQL_TIMEOUT").is_some();
+    of_variable(environment, if is_set { "MYSQL_TIMEOUT" } else { "RELAY_DB_TIMEOUT" })
+}
+
+fn of_variable(environment: &Environment, variable: &str) -> Result<Duration, Trouble> {
+    let Some(text) = environment.get(variable.as_bytes()) else { return Ok(Duration::from_secs(SECONDS)) };
     let digits = Some(text).filter(|text| text.iter().all(u8::is_ascii_digit));
     let seconds = digits.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
     let seconds = seconds.filter(|seconds| (1..=SECONDS_MAX).contains(seconds)).map(Duration::from_secs);
     seconds.ok_or_else(|| {
         let said = text.escape_ascii();
-        Trouble::Configuration(format!("RELAY_DB_TIMEOUT is `{said}`: write seconds from 1 to {SECONDS_MAX}"))
+        Trouble::Configuration(format!("{variable} is `{said}`: write seconds from 1 to {SECONDS_MAX}"))
     })
 }

@@ -45,8 +45,9 @@ impl Delivery {
         // D58: a blackholed recipient loses its own copy, not everybody's.
         recipients.retain(|one| is_blackholed || !one.reason.is_blackholed());
         let why = |reason| blackholed.clone().unwrap_or(reason);
-        let pairs = recipients.into_iter().map(|recipient| (recipient.address, why(recipient.reason)));
-        let (addresses, reasons): (Vec<_>, Vec<_>) = pairs.unzip();
+        let addresses = recipients.iter_mut().map(|one| std::mem::take(&mut one.address)).collect();
+        // The reasons stay where they are: there may be very many.
+        let reasons = recipients.into_iter().map(|one| why(one.reason)).collect();
         Ok(Self { envelope: Envelope::new(sender, addresses)?, reasons, parameters, is_blackholed, setup })
     }
 

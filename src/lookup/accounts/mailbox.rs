@@ -1,7 +1,11 @@
 //! CHECKRECIPIENT and CHECKSENDER: who has a mailbox and who may send, asked of `recipients`, the system and a database.
 
+use std::path::Path;
+
 use crate::account_table::assign::Assign;
+use crate::account_table::question::{Asked, Status};
 use crate::control::CheckRecipient;
+use crate::control::environment::Environment;
 use crate::lookup::accounts::{Accounts, Address, Whom, is_plain};
 use crate::lookup::passwd;
 use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Unfit};
@@ -92,9 +96,7 @@ impl Accounts<'_> {
     }
 
     fn has_database(&self) -> bool {
-        let control = &self.setup.control.directory;
-        [b"VIRTUAL_PKG_LIB".as_slice(), b"MYSQL_HOST"].iter().any(|name| self.setup.environment.get(name).is_some())
-            || DATABASES.iter().any(|file| control.join(file).exists())
+        has_database(&self.setup.control.directory, &self.setup.environment)
     }
 
     fn first_to_know(
@@ -125,7 +127,9 @@ impl Accounts<'_> {
                 known_if(known.map_err(failed)?, "passwd")
             }
             Source::Database => {
-                Err(LookupFailed::Accounts("the accounts of a database cannot be asked yet".to_owned()))
+                let asked = if whom == Whom::User { Asked::Sender } else { Asked::Recipient };
+                let address = [askable.name, b"@", askable.domain.unwrap_or_default()].concat();
+                self.database.ask(self.setup, asked, address).map(of_status)
             }
             Source::Recipients | Source::RecipientsIfAny => {
                 let whole = [askable.name, b"@", askable.domain.unwrap_or(NO_DOMAIN)].concat();
@@ -140,6 +144,13 @@ impl Accounts<'_> {
             }
         }
     }
+}
+
+/// Whether anything tells of a database with accounts: its server, or the library of the original.
+#[must_use]
+pub fn has_database(control: &Path, environment: &Environment) -> bool {
+    [b"VIRTUAL_PKG_LIB".as_slice(), b"MYSQL_HOST"].iter().any(|name| environment.get(name).is_some())
+        || DATABASES.iter().any(|file| control.join(file).exists())
 }
 
 /// An address that somebody may have, in lower case; without a domain it is a user of this host.
@@ -165,6 +176,16 @@ fn of_recipients(failed: LookupFailed) -> LookupFailed {
         failed
     } else {
         LookupFailed::Recipients(failed.to_string())
+    }
+}
+
+fn of_status(status: Status) -> Answer {
+    match status {
+        Status::Ok => yes("accounts", None),
+        Status::Absent => Answer::Unfit(Unfit::Absent),
+        Status::Inactive => Answer::Unfit(Unfit::Inactive),
+        Status::OverQuota => Answer::Unfit(Unfit::OverQuota),
+        Status::NoSmtp => Answer::Unfit(Unfit::NoSmtp),
     }
 }
 

@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use tempfile::TempDir;
 
 use crate::cdb::make::Maker;
-use crate::control::Control;
 use crate::control::environment::Environment;
+use crate::control::{CheckRecipient, Control};
 
 use super::*;
+use crate::policy::verdict::Answer;
 
 /// A control directory `control` with these files, and beside it what they name.
 struct Site {
@@ -320,5 +321,34 @@ fn what_is_kept_has_a_limit() {
         assert_eq!(accounts.is_local_user(address.as_bytes()).unwrap(), number < 40, "{address}");
         assert!(accounts.cdbs.len() <= OPEN_CDBS_MAX);
         assert!(accounts.users.0.len() <= ANSWERS_MAX && accounts.hosts.0.len() <= ANSWERS_MAX);
+    }
+}
+
+#[test]
+fn one_source_that_knows_a_recipient_is_enough() {
+    let site = Site::new(&[LOCALS]);
+    let recipient = |address: &str, check| {
+        let answer = site.accounts().recipient(address.as_bytes(), check);
+        in_words(answer.map(|answer| matches!(answer, Answer::Yes(_))))
+    };
+    use CheckRecipient::{Accounts as One, Both as Two, Recipients as Three};
+    // Neither the users of the system nor recipients can be read.
+    assert_eq!(recipient("joe@host.ex", One), "temp:passwd");
+    assert_eq!(recipient("joe@host.ex", Two), "temp:recipients");
+    assert_eq!(recipient("joe@host.ex", Three), "temp:recipients");
+    site.write(PASSWD_TEXT.0, PASSWD_TEXT.1);
+    for (check, expected) in [(One, "yes"), (Two, "yes"), (Three, "temp:recipients")] {
+        assert_eq!(recipient("Joe@host.ex", check), expected, "{check:?}");
+    }
+    assert_eq!(recipient("root@host.ex", One), "yes");
+    assert_eq!(recipient("jo@host.ex", One), "no");
+    assert_eq!(recipient("jo@host.ex", Two), "temp:recipients");
+    assert_eq!(recipient("joe@listed.ex", One), "temp:recipients");
+    site.write("control/recipients", "!listed.ex\n");
+    for check in [One, Two, Three] {
+        assert_eq!(recipient("joe@listed.ex", check), "yes", "{check:?}");
+        assert_eq!(recipient("jo@host.ex", check), "no", "{check:?}");
+        assert_eq!(recipient("a\nb@listed.ex", check), "no", "{check:?}");
+        assert_eq!(recipient("@listed.ex", check), "no", "{check:?}");
     }
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::control::environment::Environment;
 use crate::control::load::Places;
-use crate::lookup::relay_table::program;
+use crate::lookup::companion::program;
+use crate::lookup::relay_table::PROGRAM;
 use crate::operator::finding::Finding;
 use crate::relay_table::age::Window;
 use crate::relay_table::place::{FILE, Place};
@@ -15,7 +16,7 @@ use crate::relay_table::timeout::timeout;
 use crate::relay_table::trouble::Trouble;
 
 /// Files that may have a password in them.
-const SECRETS: [&str; 4] = ["host.mysql", "host.master", "vpopmail.mysql", "mcdinfo"];
+const SECRETS: [&str; 5] = ["host.mysql", "host.master", "host.cntrl", "vpopmail.mysql", "mcdinfo"];
 /// What follows a setting that is none.
 const DEFERS: &str = "whoever needs the table gets 451 until this is mended";
 
@@ -38,7 +39,10 @@ pub(super) fn lint_relay_table(directory: &Path, environment: &Environment) -> V
     match Place::find(directory) {
         Err(trouble) => none(FILE, &trouble),
         Ok(Place::Directory(path)) => findings.extend(lint_directory(&path)),
-        Ok(Place::MySql) => findings.extend(lint_database(&Sources { environment, places: &places })),
+        Ok(Place::MySql) => {
+            findings.extend(lint_database(&Sources { environment, places: &places }));
+            findings.extend(lint_program());
+        }
     }
     findings
 }
@@ -63,7 +67,7 @@ fn lint_directory(path: &Path) -> Option<Finding> {
     }
 }
 
-fn lint_database(sources: &Sources<'_>) -> Vec<Finding> {
+pub(super) fn lint_database(sources: &Sources<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for purpose in [Purpose::Read, Purpose::Write] {
         match sources.server(purpose) {
@@ -79,11 +83,12 @@ fn lint_database(sources: &Sources<'_>) -> Vec<Finding> {
         }
     }
     findings.dedup();
-    if !program().is_absolute() {
-        let text = "is not beside postern: smtpd looks for it beside itself, then along PATH; without it whoever needs the table gets 451";
-        findings.push(Finding::warning("checkrelay", text));
-    }
     findings
+}
+
+fn lint_program() -> Option<Finding> {
+    let text = "is not beside postern: smtpd looks for it beside itself, then along PATH; without it whoever needs the table gets 451";
+    (!program(PROGRAM).is_absolute()).then(|| Finding::warning(PROGRAM, text))
 }
 
 fn is_far(endpoint: &Endpoint) -> bool {
@@ -95,7 +100,7 @@ fn is_far(endpoint: &Endpoint) -> bool {
     }
 }
 
-fn open_secret(path: &Path) -> Option<Finding> {
+pub(super) fn open_secret(path: &Path) -> Option<Finding> {
     let metadata = fs::metadata(path).ok()?;
     let text = "can be read by everyone on this host, and may have a password in it: chmod o-r";
     (metadata.permissions().mode() & 0o004 != 0).then(|| Finding::warning(path, text))

@@ -9,19 +9,19 @@ mod session;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use mysql_async::Value;
+use mysql_async::{Row as SqlRow, Value};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::control::environment::Environment;
 use crate::relay_table::age::Window;
 use crate::relay_table::login::{Login, Row, is_same_user, stored_forms};
 use crate::relay_table::mysql::failure::Failure;
-use crate::relay_table::mysql::session::{Mode, Session, octets, seconds};
+use crate::relay_table::mysql::session::{Mode, Session};
 use crate::relay_table::question::Question;
 use crate::relay_table::sources::{Layout, Server};
 use crate::relay_table::trouble::Trouble;
 
-pub use crate::relay_table::mysql::session::Patience;
+pub use crate::relay_table::mysql::session::{Patience, octets, seconds};
 
 /// How often a statement is tried that was in the way of somebody else's.
 const TRIES_MAX: u32 = 5;
@@ -55,6 +55,15 @@ impl<'a> MySqlTable<'a> {
     /// [`Trouble`], whatever the reason: nobody can know.
     pub fn answer(&self, question: &Question, window: Window) -> Result<bool, Trouble> {
         self.with_session(Mode::Read, async |session| answer(session, question, window).await)
+    }
+
+    /// The rows that a statement gives with these values, whatever table it is about.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble`].
+    pub fn select(&self, statement: &str, values: &[Value]) -> Result<Vec<SqlRow>, Trouble> {
+        self.with_session(Mode::Read, async |session| session.select(statement, values.to_vec()).await)
     }
 
     /// Records a login, by the clock of the database.

@@ -173,6 +173,12 @@ impl<'s> Session<'s> {
         within(self.time(), self.conn.exec(statement, values)).await
     }
 
+    /// The rows that a statement gives, prepared for this once.
+    pub async fn select(&mut self, text: &str, values: Vec<Value>) -> Result<Vec<Row>, Failure> {
+        let statement = within(self.time(), self.conn.prep(text.to_owned())).await?;
+        self.rows(&statement, values).await
+    }
+
     /// Gives each row to `each` as it comes; what `each` says ends it.
     pub async fn each_row(
         &mut self,
@@ -244,7 +250,8 @@ fn readable(path: &PathBuf) -> Result<PathBuf, Failure> {
 }
 
 /// A column as octets; none if it is NULL.
-pub(super) fn octets(row: &Row, column: usize) -> Option<&[u8]> {
+#[must_use]
+pub fn octets(row: &Row, column: usize) -> Option<&[u8]> {
     match row.as_ref(column)? {
         Value::Bytes(octets) => Some(octets),
         Value::NULL
@@ -258,7 +265,8 @@ pub(super) fn octets(row: &Row, column: usize) -> Option<&[u8]> {
 }
 
 /// A column as a number, which older tables hold as text; none if it is NULL or neither.
-pub(super) fn seconds(row: &Row, column: usize) -> Option<i64> {
+#[must_use]
+pub fn seconds(row: &Row, column: usize) -> Option<i64> {
     match row.as_ref(column)? {
         Value::Int(number) => Some(*number),
         Value::UInt(number) => i64::try_from(*number).ok(),

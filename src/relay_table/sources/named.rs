@@ -56,6 +56,19 @@ pub(super) fn parse_indimail(line: &str) -> Result<Named, String> {
     Ok(Named { hosts, user, password, way, database: None, tls })
 }
 
+/// `server:user:password:database:table`: the server of a list of addresses, and its table.
+pub(super) fn parse_list(line: &str) -> Result<(Named, String), String> {
+    let (hosts, rest) = cut_hosts(line)?;
+    let fields: Vec<&str> = rest.split(':').collect();
+    let [user, password, database, table] = fields[..] else {
+        return Err("Invalid database config in control file: write server:user:password:database:table".to_owned());
+    };
+    let some = |field: &str| Some(field.to_owned()).filter(|field| !field.is_empty());
+    let named =
+        Named { hosts, user: some(user), password: some(password), database: some(database), ..Named::default() };
+    Ok((named, table.to_owned()))
+}
+
 /// The hosts, and what follows the colon behind them.
 fn cut_hosts(line: &str) -> Result<(Vec<String>, &str), String> {
     let mut in_brackets = false;
@@ -95,22 +108,39 @@ pub(super) fn parse_vpopmail(text: &str, purpose: Purpose) -> Result<Named, Stri
     Ok(Named { hosts, user, password, way, database, tls: None })
 }
 
-/// The servers of a cluster, each once: stanzas of `server`, `mdahost`, `port`, `use_ssl`, `database`, `user`, `pass`, below
-/// lines `domain NAME 0|1`. `#` begins a comment anywhere.
-pub(super) fn parse_mcdinfo(text: &str) -> Result<Vec<Named>, String> {
+/// A server of a cluster, for a domain. Has a password in it: never shown.
+#[derive(Clone, Default)]
+pub(super) struct Stanza {
+    pub domain: String,
+    /// The domain has accounts on other servers, too.
+    pub is_distributed: bool,
+    /// The host with the mailboxes.
+    pub mail_host: String,
+    pub named: Named,
+}
+
+/// The servers of a cluster: stanzas of `server`, `mdahost`, `port`, `use_ssl`, `database`, `user`, `pass`, below lines
+/// `domain NAME 0|1`. `#` begins a comment anywhere.
+pub(super) fn parse_mcdinfo(text: &str) -> Result<Vec<Stanza>, String> {
     const ITEMS: usize = 7;
-    let (mut found, mut named, mut items) = (Vec::new(), Named::default(), 0);
+    let (mut found, mut stanza, mut items) = (Vec::new(), Stanza::default(), 0);
     for (number, line) in (1..).zip(text.lines()) {
         let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
         let Some(keyword) = words.next() else { continue };
-        if ["count", "table", "time", "domain"].iter().any(|ignored| keyword.starts_with(ignored)) {
+        if ["count", "table", "time"].iter().any(|ignored| keyword.starts_with(ignored)) {
             continue;
         }
         let value = words.next().ok_or_else(|| format!("line {number} has no value"))?.to_owned();
+        let named = &mut stanza.named;
         match keyword {
+            keyword if keyword.starts_with("domain") => {
+                stanza.domain = value;
+                stanza.is_distributed = words.next() == Some("1");
+                continue;
+            }
             "server" if items == 0 => named.hosts = value.split(',').map(without_brackets).collect(),
             _ if items == 0 => return Err(format!("line {number}: a stanza begins with `server`")),
-            "mdahost" => {}
+            "mdahost" => stanza.mail_host = value,
             "port" => named.way = Way::parse(&value).map_err(|error| format!("line {number}: {error}"))?,
             "use_ssl" => named.tls = Some(value == "1" || value == "ssl"),
             "database" => named.database = Some(value),
@@ -120,11 +150,8 @@ pub(super) fn parse_mcdinfo(text: &str) -> Result<Vec<Named>, String> {
         }
         items += 1;
         if items == ITEMS {
-            let whole = std::mem::take(&mut named);
-            items = 0;
-            if !found.contains(&whole) {
-                found.push(whole);
-            }
+            found.push(stanza.clone());
+            (stanza.named, stanza.mail_host, items) = (Named::default(), String::new(), 0);
         }
     }
     if items > 0 { Err("its last stanza is incomplete".to_owned()) } else { Ok(found) }

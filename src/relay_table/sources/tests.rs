@@ -123,7 +123,7 @@ fn what_is_wrong_is_told_without_what_is_secret() {
 }
 
 #[test]
-fn a_cluster_has_each_server_once() {
+fn a_cluster_has_servers_for_each_domain() {
     let stanza = |server: &str, pass: &str| {
         format!("server {server}\nmdahost m.ex\nport 33 # c\nuse_ssl 0\ndatabase d\nuser u\npass {pass}\n")
     };
@@ -134,8 +134,12 @@ fn a_cluster_has_each_server_once() {
         stanza("two.ex", "q")
     );
     let named = named::parse_mcdinfo(&text).unwrap_or_default();
-    let hosts: Vec<_> = named.iter().map(|named| named.hosts.join(",")).collect();
-    assert_eq!(hosts, ["one.ex", "two.ex"]);
+    let told = |stanza: &named::Stanza| {
+        let hosts = stanza.named.hosts.join(",");
+        format!("{} {} {} {hosts}", stanza.domain, stanza.is_distributed, stanza.mail_host)
+    };
+    let told: Vec<_> = named.iter().map(told).collect();
+    assert_eq!(told, ["a.ex true m.ex one.ex", "b.ex true m.ex one.ex", "b.ex true m.ex two.ex"]);
     for (bad, expected) in [
         ("server a\nport\n", "line 2 has no value"),
         ("port 3\n", "line 1: a stanza begins with `server`"),
