@@ -20,6 +20,8 @@ use crate::wire::descriptors::Descriptors;
 const BUFFER_OCTETS_FIRST: usize = 4096;
 /// What is read at once when a lot comes.
 const BUFFER_OCTETS_MAX: usize = 65_536;
+/// What most replies need.
+const PENDING_OCTETS_FIRST: usize = 512;
 /// Replies that wait for one write are written when they reach this.
 const PENDING_OCTETS_MAX: usize = 16_384;
 /// How long the last words may take.
@@ -101,7 +103,7 @@ impl Wire {
             start: Content::HEADROOM,
             end: Content::HEADROOM,
             may_be_secret: false,
-            pending: Vec::new(),
+            pending: Vec::with_capacity(PENDING_OCTETS_FIRST),
             tls: None,
             sealed: Vec::new(),
         })

@@ -11,10 +11,14 @@ mod clients;
 mod home;
 #[path = "tls/hostile.rs"]
 mod hostile;
+#[path = "tls/lint.rs"]
+mod lint;
 #[path = "support/secure.rs"]
 mod secure;
 #[path = "tls/settings.rs"]
 mod settings;
+#[path = "tls/submission.rs"]
+mod submission;
 mod support;
 #[path = "tls/tickets.rs"]
 mod tickets;

@@ -12,8 +12,9 @@ import threading
 import time
 
 import relay_table
+import tls
 from client import Connection, Session
-from shared import DIST, DOMAIN, HOST, OURS, QUICK, WORK, Daemon, Row, at_most_ratio, instructions, make_home
+from shared import DIST, DOMAIN, HOST, OURS, QUICK, WORK, Daemon, Row, at_most_ratio, instructions, make_home, proportional_kib
 
 
 def mailfront():
@@ -169,11 +170,6 @@ def content_checks(home):
     speed = statistics.median(result[1][0] for result in results)
     yield Row("100 MB through 20 signatures, 5 expressions", "MB/s", speed, None, ">= 400", speed >= 400)
     yield Row("CPU that they add", "ms", with_checks - without)
-
-
-def proportional_kib(pid):
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
-        return int(re.search(r"^Pss:\s+(\d+)", rollup.read(), re.M).group(1))
 
 
 def idle_memory(home):
@@ -337,11 +333,17 @@ def main():
         signal.signal(told, lambda *_: sys.exit(1))
     print_machine()
     home = make_home("small", [DOMAIN])
-    if "--relay-table" not in sys.argv[1:]:
+    if not {"--relay-table", "--tls"} & set(sys.argv[1:]):
         print_row("", "unit", "postern", "mailfront", "ratio", "goal", "")
         for part in PARTS:
             print_part(part, home)
         print("\n* beside Debian's own tcprules; both wrote the same bytes.\n")
+    if "--relay-table" not in sys.argv[1:]:
+        print_row("TLS", "unit", "postern", "openssl +", "ratio", "goal", "")
+        print_part(tls.rows, home)
+        print("\n* beside ourselves where it is not configured. + `openssl s_server -naccept 1` with the same certificate.\n")
+    if "--tls" in sys.argv[1:]:
+        return
     print_row("POP before SMTP", "unit", "postern", "mariadb +", "ratio", "goal", "")
     print_part(relay_table.rows, home)
     print("\n+ MariaDB's own client with the same question; one DELETE instead of clearopensmtp.")

@@ -62,11 +62,16 @@ def make_home(name, rcpthosts):
     return home
 
 
-def instructions(daemon, home, talk):
+def proportional_kib(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
+        return int(re.search(r"^Pss:\s+(\d+)", rollup.read(), re.M).group(1))
+
+
+def instructions(daemon, home, talk, start=Session):
     """Instructions of the daemon's own process, by valgrind; talk holds the conversation after EHLO."""
     log = f"{WORK}/callgrind.log"
     valgrind = [shutil.which("valgrind"), "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    session = Session(daemon, home, valgrind, log)
+    session = start(daemon, home, prefix=valgrind, stderr=log)
     session.greet()
     talk(session)
     session.finish()

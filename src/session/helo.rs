@@ -1,10 +1,15 @@
 //! HELO and EHLO.
 
+use std::borrow::Cow;
+
 use crate::policy::verdict::{Ask, Reason, Verdict};
 use crate::policy::{Facts, judge_helo};
 use crate::session::{Greeted, Helo, Session, Stage, Turn};
 use crate::smtp::printable::loggable;
 use crate::smtp::reply;
+
+/// The lines of the longest reply to EHLO.
+const LINES_MAX: usize = 9;
 
 impl Session<'_> {
     /// Either verb ends the transaction, even when it is refused (RFC 5321, 4.1.4).
@@ -32,27 +37,28 @@ impl Session<'_> {
             Turn::say(reply::extensions(
                 control.greeting.first().map_or(b"", Vec::as_slice),
                 told,
-                &self.extensions(ask),
+                self.extensions(ask),
             ))
         } else {
             Turn::say(reply::hello(&control.greeting, told))
         }
     }
 
-    fn extensions(&self, ask: &mut Ask<'_>) -> Vec<Vec<u8>> {
+    fn extensions(&self, ask: &mut Ask<'_>) -> Vec<Cow<'static, [u8]>> {
         let control = &self.setup.control;
-        let mut lines = vec![b"PIPELINING".to_vec(), b"8BITMIME".to_vec()];
+        let mut lines: Vec<Cow<'static, [u8]>> = Vec::with_capacity(LINES_MAX);
         if let Some(checker) = &self.setup.checker {
-            lines.splice(0..0, self.auth_extensions(checker));
+            lines.extend(self.auth_extensions(checker).into_iter().map(Cow::Owned));
         }
+        lines.extend([b"PIPELINING".as_slice().into(), b"8BITMIME".as_slice().into()]);
         if control.databytes > 0 {
-            lines.push(format!("SIZE {}", control.databytes).into_bytes());
+            lines.push(format!("SIZE {}", control.databytes).into_bytes().into());
         }
         if self.offers_starttls(ask) {
-            lines.push(b"STARTTLS".to_vec());
+            lines.push(b"STARTTLS".into());
         }
         if control.smtputf8 {
-            lines.push(b"SMTPUTF8".to_vec());
+            lines.push(b"SMTPUTF8".into());
         }
         lines
     }

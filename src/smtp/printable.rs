@@ -1,12 +1,14 @@
 //! Octets from outside made safe for a reply line or a log line.
 
+use std::borrow::Cow;
+
 /// `text` with every control octet, and every octet that is not part of valid UTF-8, replaced by `?`.
 ///
 /// D17: the original writes client text as it came, so a client could forge log lines or upset a terminal.
 #[must_use]
-pub fn printable(text: &[u8]) -> Vec<u8> {
+pub fn printable(text: &[u8]) -> Cow<'_, [u8]> {
     if text.iter().all(|byte| (b' '..=b'~').contains(byte)) {
-        return text.to_vec();
+        return Cow::Borrowed(text);
     }
     let mut shown = Vec::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
@@ -16,13 +18,13 @@ pub fn printable(text: &[u8]) -> Vec<u8> {
         }
         shown.extend(chunk.invalid().iter().map(|_| b'?'));
     }
-    shown
+    Cow::Owned(shown)
 }
 
 /// Like [`printable`], for a log line: `<` and `>` become `?` too, because they delimit the fields of our log.
 #[must_use]
 pub fn loggable(text: &[u8]) -> Vec<u8> {
-    let mut shown = printable(text);
+    let mut shown = printable(text).into_owned();
     for byte in &mut shown {
         if matches!(byte, b'<' | b'>') {
             *byte = b'?';

@@ -96,10 +96,10 @@ pub fn hello(lines: &[Vec<u8>], address: Option<&[u8]>) -> Reply {
 }
 
 /// EHLO was heard: the first greeting line, then a line for each extension, then HELP.
-pub fn extensions(greeting: &[u8], address: Option<&[u8]>, extensions: &[Vec<u8>]) -> Reply {
-    let mut lines = vec![[greeting, &bracketed(address)].concat()];
-    lines.extend_from_slice(extensions);
-    lines.push(b"HELP".to_vec());
+pub fn extensions(greeting: &[u8], address: Option<&[u8]>, extensions: Vec<Cow<'static, [u8]>>) -> Reply {
+    let mut lines = extensions;
+    lines.insert(0, [greeting, &bracketed(address)].concat().into());
+    lines.push(b"HELP".into());
     Reply::with(250, &lines)
 }
 

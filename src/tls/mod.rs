@@ -13,6 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::unistd::{AccessFlags, access};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::NoServerSessionStorage;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
@@ -68,7 +69,7 @@ impl Files {
     #[must_use]
     pub fn of(setup: &Setup) -> Self {
         Self {
-            directory: directory(setup),
+            directory: directory(setup).into(),
             certificate: certificate(setup),
             authorities: file(setup, "CLIENTCA", "clientca.pem"),
             revoked: file(setup, "CLIENTCRL", "clientcrl.pem"),
@@ -79,7 +80,7 @@ impl Files {
 /// Whether there is a certificate of this host, so that TLS can be offered: the one question that sessions without TLS pay for.
 #[must_use]
 pub fn has_certificate(setup: &Setup) -> bool {
-    certificate(setup).exists()
+    access(&certificate(setup), AccessFlags::F_OK).is_ok()
 }
 
 fn certificate(setup: &Setup) -> PathBuf {
@@ -87,17 +88,17 @@ fn certificate(setup: &Setup) -> PathBuf {
 }
 
 /// D84: a path from the root is taken as it is; the original puts it behind the directory.
-fn file(setup: &Setup, variable: &str, otherwise: &str) -> PathBuf {
-    directory(setup).join(named(setup, variable).unwrap_or_else(|| otherwise.into()))
+fn file(setup: &Setup, variable: &str, otherwise: &'static str) -> PathBuf {
+    directory(setup).join(named(setup, variable).unwrap_or(Path::new(otherwise)))
 }
 
-fn directory(setup: &Setup) -> PathBuf {
-    named(setup, "CERTDIR").unwrap_or_else(|| setup.control.directory.clone())
+fn directory(setup: &Setup) -> &Path {
+    named(setup, "CERTDIR").unwrap_or(&setup.control.directory)
 }
 
-fn named(setup: &Setup, variable: &str) -> Option<PathBuf> {
+fn named<'s>(setup: &'s Setup, variable: &str) -> Option<&'s Path> {
     let value = setup.environment.get(variable.as_bytes()).filter(|value| !value.is_empty());
-    value.map(|value| PathBuf::from(OsStr::from_bytes(value)))
+    value.map(|value| Path::new(OsStr::from_bytes(value)))
 }
 
 impl Server {

@@ -15,7 +15,7 @@ use crate::{client, home};
 const YES: &str = "235 ok, go ahead (#2.0.0)";
 const NO: &str = "535 authorization failure (#5.7.8)";
 
-fn with_user(home: &Home) {
+pub fn with_user(home: &Home) {
     let path = home.control().join("auth.cdb");
     let mut users = std::process::Command::new(program("postern"));
     users.env_clear().args(["passwd", "add", "--iterations", "4096", "--file", path.to_str().unwrap(), "joe"]);

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::control::Setup;
 use crate::control::environment::Environment;
 use crate::operator::finding::Finding;
-use crate::tls::{Files, Server, has_certificate};
+use crate::tls::{Files, Server, TICKET_KEYS, has_certificate};
 
 /// So long before its end a certificate should have been replaced.
 const NOTICE_DAYS: i64 = 14;
@@ -30,9 +30,12 @@ pub(super) fn lint_tls(directory: &Path, environment: &Environment) -> Vec<Findi
         Err(unusable) => findings.push(Finding::error(&files.certificate, unusable.to_string())),
     }
     let is_open = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0);
-    if is_open(&files.certificate) {
-        let text = "everybody may read it, and the private key is in it: let only smtpd's user and root";
-        findings.push(Finding::warning(&files.certificate, text));
+    let keys = files.directory.join(TICKET_KEYS);
+    for (path, what) in [(&files.certificate, "the private key is"), (&keys, "the keys of all sessions are")] {
+        if is_open(path) {
+            let text = format!("everybody may read it, and {what} in it: let only smtpd's user and root");
+            findings.push(Finding::warning(path, text));
+        }
     }
     findings
 }

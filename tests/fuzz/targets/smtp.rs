@@ -40,7 +40,7 @@ pub fn command(line: &[u8]) {
 
 /// What we say of a client's text has no control octets and is valid UTF-8; text without either is said as it is.
 fn shown(text: &[u8]) {
-    for (shown, forbidden) in [(printable(text), ""), (loggable(text), "<>")] {
+    for (shown, forbidden) in [(printable(text).into_owned(), ""), (loggable(text), "<>")] {
         let shown = String::from_utf8(shown).unwrap();
         assert!(!shown.chars().any(|character| character.is_control() || forbidden.contains(character)));
     }
