@@ -314,7 +314,7 @@ impl Wire {
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         self.end += match &mut self.tls {
             None => self.descriptors.read(room, patience)?,
-            Some(tls) => read_records(tls, &self.descriptors, room, patience)?,
+            Some(tls) => read_records(tls, &mut self.descriptors, room, patience)?,
         };
         Ok(())
     }
@@ -381,7 +381,7 @@ impl Wire {
 /// Reads until there is plain text. Records that hold none do not make the wait longer.
 fn read_records(
     tls: &mut Stream,
-    descriptors: &Descriptors,
+    descriptors: &mut Descriptors,
     into: &mut [u8],
     patience: Duration,
 ) -> Result<usize, Broken> {
@@ -390,7 +390,12 @@ fn read_records(
         match tls.take(into).map_err(Broken::Tls)? {
             Taken::Octets(octets) => return Ok(octets),
             Taken::End => return Err(Broken::Closed),
-            Taken::WantsMore => {}
+            Taken::WantsMore => {
+                // An answer of TLS itself, as to a client that would renegotiate: it waits for one.
+                let mut answer = Vec::new();
+                tls.to_send(&mut answer);
+                descriptors.write(&answer)?;
+            }
         }
         let left = deadline.saturating_duration_since(Instant::now());
         let octets = descriptors.read(tls.room(), left)?;

@@ -3,6 +3,8 @@
 
 #[path = "live/auth.rs"]
 mod auth;
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "live/clients.rs"]
 mod clients;
 #[path = "live/corpus.rs"]
@@ -20,6 +22,8 @@ mod smtp;
 #[path = "live/socket.rs"]
 mod socket;
 mod support;
+#[path = "live/tls.rs"]
+mod tls;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -168,8 +168,9 @@ def content_checks(home):
     results = [(big_message(OURS, home, 100), big_message(screened, checked, 100)) for _ in range(rounds)]
     without, with_checks = (statistics.median(result[which][1] * 1000 for result in results) for which in (0, 1))
     speed = statistics.median(result[1][0] for result in results)
-    yield Row("100 MB through 20 signatures, 5 expressions", "MB/s", speed, None, ">= 400", speed >= 400)
-    yield Row("CPU that they add", "ms", with_checks - without)
+    yield Row("100 MB through 20 signatures, 5 expressions", "MB/s", speed)
+    added = with_checks - without
+    yield Row("CPU that they add", "ms", added, None, "< 250 ms", added < 250)
 
 
 def idle_memory(home):

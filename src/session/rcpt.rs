@@ -1,6 +1,7 @@
 //! RCPT: the decision that the program exists for.
 
 use crate::control::Setup;
+use crate::policy::listing::{Listing, Names};
 use crate::policy::recipient::state;
 use crate::policy::relay::suffix_of_variable;
 use crate::policy::rules::RuleFile;
@@ -186,9 +187,19 @@ fn refusal_line(facts: &Facts<'_>, argument: &[u8], reason: &Reason) -> Vec<u8> 
                 Reason::LookupFailed(LookupFailed::Accounts(_) | LookupFailed::Recipients(_) | LookupFailed::Passwd(_))
             );
             let unrelayed = matches!(reason, Reason::NoRelay | Reason::RelayLevel | Reason::LookupFailed(_));
-            let unrelayed = unrelayed && !of_mailbox;
+            let unrelayed = unrelayed && !of_mailbox && !is_of_refusing_list(reason);
             let what: &[u8] = if unrelayed { b"Invalid RELAY client" } else { b"Invalid RECIPIENT address" };
             [what, b": MAIL from <", &sender, b"> RCPT <", &recipient, b">"].concat()
         }
     }
+}
+
+/// Whether a list could not tell that refuses recipients, or drops their mail, by its usual name.
+fn is_of_refusing_list(reason: &Reason) -> bool {
+    let Reason::LookupFailed(failed) = reason else { return false };
+    let name = failed.source_name();
+    let name = name.strip_suffix(".cdb").unwrap_or(name);
+    let lists = [Listing::BadRcptTo, Listing::GoodRcptTo, Listing::BlackholedRcpt];
+    let is_named = |names: Names| names.file == name;
+    name == "accesslist" || lists.iter().any(|list| is_named(list.names()) || list.patterns().is_some_and(is_named))
 }

@@ -35,6 +35,7 @@ subjectKeyIdentifier = hash
 [server]
 subjectAltName = DNS:$ENV::NAME
 extendedKeyUsage = serverAuth
+authorityKeyIdentifier = keyid
 [client]
 extendedKeyUsage = clientAuth
 subjectKeyIdentifier = hash
@@ -89,6 +90,12 @@ impl Authority {
     pub fn shared_server() -> &'static [u8] {
         static SERVER: OnceLock<Vec<u8>> = OnceLock::new();
         SERVER.get_or_init(|| Authority::shared().server("mx.test", Kind::Ecdsa))
+    }
+
+    /// Its certificate of localhost.
+    pub fn shared_local() -> &'static [u8] {
+        static LOCAL: OnceLock<Vec<u8>> = OnceLock::new();
+        LOCAL.get_or_init(|| Authority::shared().server("localhost", Kind::Ecdsa))
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
