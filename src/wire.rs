@@ -221,8 +221,7 @@ impl Wire {
             if octets > self.line_octets_max.min(AUTH_LINE_OCTETS_MAX) {
                 let is_of_auth = awaited == Awaited::Response || auth_line::begins(unread);
                 if is_of_auth && auth_line::is_too_long(unread.get(..octets).unwrap_or_default()) {
-                    let until = until();
-                    self.skip_line(until)?;
+                    self.skip_line(until())?;
                     return Ok(None);
                 }
                 if !is_of_auth && octets > self.line_octets_max {
@@ -237,8 +236,7 @@ impl Wire {
             }
             searched = octets;
             self.may_be_secret = awaited == Awaited::Response || auth_line::begins(unread);
-            let until = until();
-            self.read_within(until.saturating_duration_since(Instant::now()))?;
+            self.read_within(until().saturating_duration_since(Instant::now()))?;
         }
     }
 
@@ -360,12 +358,10 @@ impl Wire {
     fn make_room(&mut self) {
         let was_full = self.end == self.buffer.len();
         if self.start == self.end {
-            self.start = Content::HEADROOM;
-            self.end = Content::HEADROOM;
+            (self.start, self.end) = (Content::HEADROOM, Content::HEADROOM);
         } else if was_full {
             self.buffer.copy_within(self.start..self.end, Content::HEADROOM);
-            self.end -= self.start - Content::HEADROOM;
-            self.start = Content::HEADROOM;
+            (self.start, self.end) = (Content::HEADROOM, self.end - self.start + Content::HEADROOM);
         }
         // Without room for more a line of the longest permitted length would never fit; that length bounds the growth.
         if (was_full && self.buffer.len() < BUFFER_OCTETS_MAX) || self.end == self.buffer.len() {
