@@ -4,7 +4,8 @@ mod settle;
 
 use std::time::{Duration, SystemTime};
 
-use crate::auth::{Chance, checker};
+use crate::auth::Chance;
+use crate::auth::checker::{self, Checked};
 use crate::control::load::LoadError;
 use crate::control::{Control, Setup};
 use crate::errno::words;
@@ -182,7 +183,11 @@ impl Connection<'_> {
     fn check(&mut self, attempt: Attempt) -> Result<Turn, Broken> {
         self.log.flush();
         self.wire.flush()?;
-        let checked = checker::check(self.setup, &attempt.claim);
+        let checked = checker::check(self.setup, &attempt.claim, Some(self.wire.signals()));
+        if matches!(checked, Checked::CannotTell(_)) {
+            // It may have been SIGTERM that ended the wait.
+            self.wire.pause(Duration::from_millis(1))?;
+        }
         Ok(self.session.checked(attempt, checked))
     }
 

@@ -1,7 +1,7 @@
 //! Asks a helper program one question on a descriptor and waits for its exit code, but not for ever.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -37,6 +37,8 @@ pub enum Question<'q> {
         question: &'q [u8],
         /// Where standard error goes; none is where ours goes, the log.
         errors: Option<OwnedFd>,
+        /// Once there is something to read here, the program is killed.
+        until: Option<BorrowedFd<'q>>,
     },
 }
 
@@ -81,14 +83,14 @@ pub fn ask(
         .collect::<Result<_, _>>()
         .map_err(|_| "its command line contains a NUL".to_owned())?;
     let said = |error: SpawnError| error.to_string();
-    let (kind, mut descriptors) = match question {
-        Question::OnInput(question) => (Kind::Helper, vec![(asked(question)?, 0)]),
+    let (kind, mut descriptors, until) = match question {
+        Question::OnInput(question) => (Kind::Helper, vec![(asked(question)?, 0)], None),
         Question::OnDescriptor3(question) => {
-            (Kind::Helper, vec![(Pipe::new().map_err(said)?.read, 0), (asked(question)?, QUESTION_FD)])
+            (Kind::Helper, vec![(Pipe::new().map_err(said)?.read, 0), (asked(question)?, QUESTION_FD)], None)
         }
-        Question::OfChecker { question, errors } => {
+        Question::OfChecker { question, errors, until } => {
             let input = [(Pipe::new().map_err(said)?.read, 0), (asked(question)?, QUESTION_FD)];
-            (Kind::Checker, input.into_iter().chain(errors.map(|errors| (errors, 2))).collect())
+            (Kind::Checker, input.into_iter().chain(errors.map(|errors| (errors, 2))).collect(), until)
         }
     };
     let spoken = Pipe::new().map_err(said)?;
@@ -98,7 +100,7 @@ pub fn ask(
     descriptors.push((spoken.write, 1));
     let pid = spawn::start(kind, &program, &environment.for_program(), descriptors)
         .map_err(|refused| words(&refused.error.into()).into_owned())?;
-    Running { pid, ear: Some(spoken.read), said: Vec::new() }.wait(deadline)
+    Running { pid, ear: Some(spoken.read), said: Vec::new(), until }.wait(deadline)
 }
 
 /// A pipe that holds the question and then ends. It is filled before there is a reader, so that nobody has to wait for one
@@ -115,20 +117,21 @@ fn asked(question: &[u8]) -> Result<OwnedFd, String> {
 }
 
 /// A program that has been asked.
-struct Running {
+struct Running<'q> {
     pid: Pid,
     ear: Option<OwnedFd>,
     said: Vec<u8>,
+    until: Option<BorrowedFd<'q>>,
 }
 
-impl Running {
+impl Running<'_> {
     fn wait(mut self, deadline: Instant) -> Result<Answer, String> {
         let mut pause_milliseconds = 1;
         loop {
             match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {}
                 Ok(WaitStatus::Exited(_, code)) => {
-                    self.listen(0);
+                    let _ = self.listen(0);
                     return Ok(Answer { code, said: self.said });
                 }
                 Ok(WaitStatus::Signaled(_, signal, _)) => return Err(format!("it was killed by {signal}")),
@@ -142,19 +145,26 @@ impl Running {
             }
             // A program that ends closes its output, which wakes us; only one that has closed it before is looked after.
             let pause = if self.ear.is_some() { UNNOTICED_MILLISECONDS_MAX } else { pause_milliseconds };
-            self.listen(pause.min(milliseconds(left)));
+            if self.listen(pause.min(milliseconds(left))) {
+                self.kill();
+                return Err("it was not waited for".to_owned());
+            }
             if self.ear.is_none() {
                 pause_milliseconds = (pause_milliseconds * 2).min(UNNOTICED_MILLISECONDS_MAX);
             }
         }
     }
 
-    /// Waits until the program says something or ends, and hears what there is to hear.
-    fn listen(&mut self, milliseconds: u16) {
-        let mut polled: Vec<PollFd<'_>> =
-            self.ear.iter().map(|ear| PollFd::new(ear.as_fd(), PollFlags::POLLIN)).collect();
-        let ready = poll(&mut polled, PollTimeout::from(milliseconds)).is_ok_and(|ready| ready > 0);
-        let Some(ear) = self.ear.as_ref().filter(|_| ready) else { return };
+    /// Waits until the program says something or ends, and hears what there is to hear. Says whether there is no use in waiting on.
+    fn listen(&mut self, milliseconds: u16) -> bool {
+        let descriptors = self.ear.iter().map(OwnedFd::as_fd).chain(self.until);
+        let mut polled: Vec<PollFd<'_>> = descriptors.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let is_any = poll(&mut polled, PollTimeout::from(milliseconds)).is_ok_and(|ready| ready > 0);
+        let is_ready = |polled: Option<&PollFd<'_>>| is_any && polled.and_then(PollFd::any) == Some(true);
+        if self.until.is_some() && is_ready(polled.last()) {
+            return true;
+        }
+        let Some(ear) = self.ear.as_ref().filter(|_| is_ready(polled.first())) else { return false };
         let mut chunk = [0; 1024];
         match read(ear, &mut chunk) {
             Err(Errno::EINTR) => {}
@@ -164,6 +174,7 @@ impl Running {
                 self.said.extend(chunk.iter().take(octets.min(room)));
             }
         }
+        false
     }
 
     fn kill(self) {

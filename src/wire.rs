@@ -1,7 +1,9 @@
 //! Octets in and out: line limit, timeout, one flush before waiting.
 
+mod auth_line;
 mod descriptors;
 
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -70,6 +72,8 @@ pub struct Wire {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// What is being read may be a password.
+    may_be_secret: bool,
     pending: Vec<u8>,
     tls: Option<Box<Stream>>,
     /// Records on their way out.
@@ -98,6 +102,7 @@ impl Wire {
             buffer: vec![0; BUFFER_OCTETS_FIRST],
             start: Content::HEADROOM,
             end: Content::HEADROOM,
+            may_be_secret: false,
             pending: Vec::with_capacity(PENDING_OCTETS_FIRST),
             tls: None,
             sealed: Vec::new(),
@@ -214,10 +219,9 @@ impl Wire {
             let timeout = self.timeout;
             let mut until = || *deadline.get_or_insert_with(|| Instant::now() + timeout);
             if octets > self.line_octets_max.min(AUTH_LINE_OCTETS_MAX) {
-                let is_of_auth = awaited == Awaited::Response || begins_with_auth(unread);
-                if is_of_auth && is_too_long_for_auth(unread.get(..octets).unwrap_or_default()) {
-                    let until = until();
-                    self.skip_line(until)?;
+                let is_of_auth = awaited == Awaited::Response || auth_line::begins(unread);
+                if is_of_auth && auth_line::is_too_long(unread.get(..octets).unwrap_or_default()) {
+                    self.skip_line(until())?;
                     return Ok(None);
                 }
                 if !is_of_auth && octets > self.line_octets_max {
@@ -231,8 +235,8 @@ impl Wire {
                 return Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)));
             }
             searched = octets;
-            let until = until();
-            self.read_within(until.saturating_duration_since(Instant::now()))?;
+            self.may_be_secret = awaited == Awaited::Response || auth_line::begins(unread);
+            self.read_within(until().saturating_duration_since(Instant::now()))?;
         }
     }
 
@@ -320,6 +324,12 @@ impl Wire {
         let _ = self.say(reply).and_then(|()| self.finish());
     }
 
+    /// There is something to read here once SIGTERM has come; for who waits for something else meanwhile.
+    #[must_use]
+    pub fn signals(&self) -> BorrowedFd<'_> {
+        self.descriptors.signals()
+    }
+
     /// Waits, whatever the client does.
     ///
     /// # Errors
@@ -348,16 +358,18 @@ impl Wire {
     fn make_room(&mut self) {
         let was_full = self.end == self.buffer.len();
         if self.start == self.end {
-            self.start = Content::HEADROOM;
-            self.end = Content::HEADROOM;
+            (self.start, self.end) = (Content::HEADROOM, Content::HEADROOM);
         } else if was_full {
             self.buffer.copy_within(self.start..self.end, Content::HEADROOM);
-            self.end -= self.start - Content::HEADROOM;
-            self.start = Content::HEADROOM;
+            (self.start, self.end) = (Content::HEADROOM, self.end - self.start + Content::HEADROOM);
         }
         // Without room for more a line of the longest permitted length would never fit; that length bounds the growth.
         if (was_full && self.buffer.len() < BUFFER_OCTETS_MAX) || self.end == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
+            let octets = self.buffer.len() * 2;
+            if self.may_be_secret {
+                auth_line::reserve(&mut self.buffer, octets);
+            }
+            self.buffer.resize(octets, 0);
         }
     }
 }
@@ -385,13 +397,4 @@ fn read_records(
         let octets = descriptors.read(tls.room(), left)?;
         tls.received(octets);
     }
-}
-
-fn begins_with_auth(unread: &[u8]) -> bool {
-    unread.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "))
-}
-
-/// The end of the line may be missing yet; a CR before it does not count.
-fn is_too_long_for_auth(octets: &[u8]) -> bool {
-    octets.strip_suffix(b"\r").unwrap_or(octets).len() > AUTH_LINE_OCTETS_MAX
 }

@@ -1,8 +1,12 @@
 //! AUTH against the file of auth-cdb: users made by `postern passwd`, real exchanges, and what users who do not exist look like.
 #![allow(clippy::disallowed_methods, clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
+#[path = "auth/cram.rs"]
+mod cram;
 #[path = "support/home.rs"]
 mod home;
+#[path = "auth/process.rs"]
+mod process;
 #[path = "support/smtp.rs"]
 mod smtp;
 mod support;
@@ -198,14 +202,14 @@ fn a_checker_has_the_same_descriptors_each_time() {
     let home = home();
     let checker = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/checker.sh");
     let smtp = start(&home, &[checker, "/bin/false"]);
-    for _ in 0..20 {
+    for _ in 0..50 {
         assert_eq!(ask(&smtp, &plain("descriptors", "x")), NO);
     }
     smtp.send("QUIT\r\n");
     assert!(smtp.rest().is_ok());
     let log = smtp.log();
     let told: Vec<&str> = log.lines().filter(|line| line.starts_with("checker: descriptors")).collect();
-    assert_eq!(told.len(), 20);
+    assert_eq!(told.len(), 50);
     assert!(told.iter().all(|line| *line == told[0]), "{told:#?}");
 }
 

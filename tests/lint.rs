@@ -359,4 +359,16 @@ fn a_checker_that_says_yes_to_everybody_is_found() {
         assert!(code == Some(2) && found[0].starts_with("error: arguments: AUTH is off: "), "{found:#?}");
     }
     assert_eq!(lint(&home, &["--", "mx.test"]), (Some(0), vec![]));
+    let word = "error: arguments: AUTH is off: AUTH_EXIT3 cannot be `no-relay`, only norelay";
+    for arguments in [&[][..], &["--", "mx.test", "/bin/false"]] {
+        let arguments = [&["--env", "SECURE_AUTH=", "--env", "AUTH_EXIT3=no-relay"][..], arguments].concat();
+        assert_eq!(lint(&home, &arguments), (Some(2), vec![word.to_owned()]));
+    }
+    let own = support::program("auth-cdb");
+    let cram = ["--env", "SECURE_AUTH=", "--env", "AUTH_CHECKS=cram-md5", "--", "mx.test", own.to_str().unwrap()];
+    let (code, found) = lint(&home, &cram);
+    assert!(
+        code == Some(1) && found[0].starts_with("warning: arguments: whoever can read the file of auth-cdb"),
+        "{found:?}"
+    );
 }

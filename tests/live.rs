@@ -5,8 +5,12 @@
 mod auth;
 #[path = "support/certificates.rs"]
 mod certificates;
+#[path = "live/clients.rs"]
+mod clients;
 #[path = "live/corpus.rs"]
 mod corpus;
+#[path = "live/fail2ban.rs"]
+mod fail2ban;
 #[path = "support/home.rs"]
 mod home;
 #[path = "support/net.rs"]

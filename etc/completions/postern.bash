@@ -567,7 +567,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__passwd__subcmd__add)
-            opts="-h --iterations --file --help"
+            opts="-h --iterations --cram --file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -691,7 +691,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__passwd__subcmd__import)
-            opts="-h --iterations --file --help"
+            opts="-h --iterations --cram --file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -104,13 +104,15 @@ complete -c postern -n "__fish_postern_using_subcommand passwd; and not __fish_s
 complete -c postern -n "__fish_postern_using_subcommand passwd; and not __fish_seen_subcommand_from add del list import help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from add" -l iterations -d 'How often the password is hashed, 4096 or more' -r
 complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from add" -l file -d 'The file [default: AUTH_CDB, else auth.cdb in the control directory]' -r -F
+complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from add" -l cram -d 'Let the user do CRAM-MD5 too, for old clients: whoever can read the file can then do it as this user'
 complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from del" -l file -d 'The file [default: AUTH_CDB, else auth.cdb in the control directory]' -r -F
 complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from del" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from list" -l file -d 'The file [default: AUTH_CDB, else auth.cdb in the control directory]' -r -F
 complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from import" -l iterations -d 'How often the passwords are hashed, 4096 or more' -r
+complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from import" -l iterations -d 'How often the password is hashed, 4096 or more' -r
 complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from import" -l file -d 'The file [default: AUTH_CDB, else auth.cdb in the control directory]' -r -F
+complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from import" -l cram -d 'Let the user do CRAM-MD5 too, for old clients: whoever can read the file can then do it as this user'
 complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a user, or give one another password: the first line of standard input, or what is typed'
 complete -c postern -n "__fish_postern_using_subcommand passwd; and __fish_seen_subcommand_from help" -f -a "del" -d 'Remove a user'

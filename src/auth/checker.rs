@@ -1,10 +1,12 @@
 //! Asks a checker of passwords on descriptor 3, and what its exit code means.
 
 use std::fs::OpenOptions;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use crate::auth::{Claim, Convention};
+use crate::auth::Claim;
 use crate::control::Setup;
+use crate::control::checker::{Convention, Exit3};
 use crate::errno::words;
 use crate::helper::{Answer, Question, ask};
 
@@ -29,57 +31,31 @@ pub enum Checked {
     CannotTell(String),
 }
 
-/// What exit code 3 means where vpopmail's convention does not say: `AUTH_EXIT3`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Three {
-    IsNo,
-    IsWithoutRelay,
-}
-
-/// Asks the checker of `setup`; no checker knows nobody.
+/// Asks the checker of `setup`; no checker knows nobody. It is killed once there is something to read from `until`.
 #[must_use]
-pub fn check(setup: &Setup, claim: &Claim) -> Checked {
+pub fn check(setup: &Setup, claim: &Claim, until: Option<BorrowedFd<'_>>) -> Checked {
     let Some(checker) = &setup.checker else { return Checked::CannotTell("there is none".to_owned()) };
-    let convention = Convention::of(setup);
-    let record = claim.record(convention);
+    let record = claim.record(checker.convention);
     // Under inetd descriptor 2 is the client.
     let errors = match setup.log_is_connection.then(|| OpenOptions::new().write(true).open("/dev/null")).transpose() {
         Ok(nowhere) => nowhere.map(Into::into),
         Err(error) => return Checked::CannotTell(format!("/dev/null: {}", words(&error))),
     };
-    let question = Question::OfChecker { question: &record, errors };
+    let question = Question::OfChecker { question: &record, errors, until };
     match ask(&checker.program, &setup.environment, question, Instant::now() + PATIENCE) {
-        Ok(answer) => verdict(answer, convention, three(setup)),
+        Ok(answer) => verdict(answer, checker.convention, checker.exit3),
         Err(why) => Checked::CannotTell(why),
     }
 }
 
-fn three(setup: &Setup) -> Three {
-    match setup.environment.get(b"AUTH_EXIT3") {
-        Some(b"norelay") => Three::IsWithoutRelay,
-        Some(_) | None => Three::IsNo,
-    }
-}
-
 /// The table of exit codes. vpopmail's checkers exit with 3 and many others for a wrong password.
-fn verdict(answer: Answer, convention: Convention, three: Three) -> Checked {
+fn verdict(answer: Answer, convention: Convention, exit3: Exit3) -> Checked {
     match (answer.code, convention) {
         (0, _) => Checked::Yes(answer.said),
-        (3, Convention::IndiMail) if three == Three::IsWithoutRelay => Checked::WithoutRelay(answer.said),
+        (3, Convention::IndiMail) if exit3 == Exit3::WithoutRelay => Checked::WithoutRelay(answer.said),
         (1..=3, _) => Checked::No { code: answer.code, said: answer.first_line() },
         (code, Convention::Vpopmail) if code != 111 => Checked::No { code, said: answer.first_line() },
         (code, _) => Checked::CannotTell(format!("exit code {code} {}", answer.first_line()).trim_end().to_owned()),
-    }
-}
-
-impl Convention {
-    /// What `AUTH_CONVENTION` says.
-    #[must_use]
-    pub fn of(setup: &Setup) -> Self {
-        match setup.environment.get(b"AUTH_CONVENTION") {
-            Some(b"vpopmail") => Self::Vpopmail,
-            Some(_) | None => Self::IndiMail,
-        }
     }
 }
 
@@ -90,8 +66,8 @@ mod tests {
     #[test]
     fn an_exit_code_has_one_meaning() {
         let verdict = |code, convention, norelay| {
-            let three = if norelay { Three::IsWithoutRelay } else { Three::IsNo };
-            match verdict(Answer { code, said: b"why\nmore".to_vec() }, convention, three) {
+            let exit3 = if norelay { Exit3::WithoutRelay } else { Exit3::Refused };
+            match verdict(Answer { code, said: b"why\nmore".to_vec() }, convention, exit3) {
                 Checked::Yes(_) => "yes".to_owned(),
                 Checked::WithoutRelay(_) => "without relay".to_owned(),
                 Checked::No { code, said } => format!("no {code} {said}"),

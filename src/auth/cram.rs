@@ -1,28 +1,27 @@
-//! CRAM-MD5 (RFC 2195): a challenge that never was before, and the client's digest of it, which the checker judges.
+//! CRAM-MD5 (RFC 2195) and the like: a challenge that never was before, and the client's digest of it, which the checker judges.
 
-use crate::auth::{Chance, Claim, Mechanism, Secret, Step, name_fault};
+use crate::auth::{Chance, Claim, Digest, Mechanism, Secret, Step, name_fault};
 
-/// The octets of a digest in hexadecimal.
-const DIGEST_OCTETS: usize = 32;
 /// How many random octets a challenge has.
 const CHANCE_OCTETS: usize = 16;
 
-/// An exchange of CRAM-MD5.
+/// An exchange of CRAM.
 #[derive(Debug)]
 pub(super) struct Cram {
+    digest: Digest,
     challenge: Vec<u8>,
 }
 
 impl Cram {
     /// The challenge has the form of a message id, and 128 random bits.
-    pub(super) fn new(chance: &Chance, host: &[u8]) -> Self {
+    pub(super) fn new(digest: Digest, chance: &Chance, host: &[u8]) -> Self {
         let mut challenge = b"<".to_vec();
         challenge.extend(hexadecimal(chance.octets.iter().take(CHANCE_OCTETS)));
         challenge.extend_from_slice(format!(".{}@", chance.now_seconds).as_bytes());
         // A NUL cannot be in an argument; whatever else is in the name of this host is ours.
         challenge.extend_from_slice(host);
         challenge.push(b'>');
-        Self { challenge }
+        Self { digest, challenge }
     }
 
     pub(super) fn challenge(&self) -> &[u8] {
@@ -40,8 +39,8 @@ impl Cram {
         let is_digit = |octet: &u8| matches!(octet, b'0'..=b'9' | b'a'..=b'f');
         match digest.len() {
             0 => Step::Malformed,
-            DIGEST_OCTETS if digest.iter().all(is_digit) => Step::Check(Claim {
-                mechanism: Mechanism::CramMd5,
+            digits if digits == self.digest.digits() && digest.iter().all(is_digit) => Step::Check(Claim {
+                mechanism: Mechanism::Cram(self.digest),
                 user: user.to_vec(),
                 evidence: Secret::new(self.challenge.clone()),
                 digest: Secret::new(digest.to_vec()),
@@ -51,7 +50,8 @@ impl Cram {
     }
 }
 
-fn hexadecimal<'o>(octets: impl Iterator<Item = &'o u8>) -> impl Iterator<Item = u8> {
+/// The digits of these octets.
+pub(super) fn hexadecimal<'o>(octets: impl Iterator<Item = &'o u8>) -> impl Iterator<Item = u8> {
     let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
     octets.flat_map(move |octet| [digit(octet >> 4), digit(octet & 15)])
 }

@@ -3,12 +3,14 @@
 mod channel;
 pub mod checker;
 mod cram;
+mod cram_context;
 mod login;
 mod mechanism;
 mod plain;
 mod scram;
 pub mod users;
 mod verifier;
+mod xoauth2;
 
 use std::fmt;
 
@@ -17,8 +19,11 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 pub use crate::auth::channel::{Binding, Channel};
-pub use crate::auth::mechanism::{Convention, Mechanism};
+pub use crate::auth::cram_context::CramContext;
+pub use crate::auth::mechanism::{Digest, Hash, Mechanism};
 pub use crate::auth::verifier::Verifier;
+pub use crate::auth::xoauth2::TOKEN_OCTETS_MAX;
+use crate::control::checker::Convention;
 
 /// The longest name of a user.
 pub const USER_OCTETS_MAX: usize = 255;
@@ -48,9 +53,9 @@ pub struct Claim {
     pub mechanism: Mechanism,
     /// Who the client says it is: not empty, without control octets.
     pub user: Vec<u8>,
-    /// The password; the challenge of CRAM-MD5; nothing for SCRAM, which asks for the user's verifier.
+    /// The password or token; the challenge of CRAM; nothing for SCRAM, which asks for the user's verifier.
     evidence: Secret,
-    /// The client's digest of CRAM-MD5.
+    /// The client's digest of CRAM.
     digest: Secret,
 }
 
@@ -65,10 +70,11 @@ impl Claim {
     /// The octets on descriptor 3. No field contains a NUL, so that none can be mistaken for several.
     #[must_use]
     pub fn record(&self, convention: Convention) -> Secret {
-        let mut record = Secret::new(Vec::with_capacity(USER_OCTETS_MAX + PASSWORD_OCTETS_MAX + 8));
         let (evidence, digest) = (self.evidence.as_slice(), self.digest.as_slice());
+        // There is room for all of it from the beginning, so that no copy is left behind.
+        let mut record = Secret::new(Vec::with_capacity(self.user.len() + evidence.len() + digest.len() + 5));
         let (second, third) = match (convention, self.mechanism) {
-            (Convention::Vpopmail, Mechanism::CramMd5) => (digest, evidence),
+            (Convention::Vpopmail, Mechanism::Cram(_)) => (digest, evidence),
             (_, _) => (evidence, digest),
         };
         for field in [self.user.as_slice(), second, third] {
@@ -87,10 +93,12 @@ impl Claim {
 pub enum Step {
     /// The client is sent this, in base64, and answers.
     Challenge(Vec<u8>),
-    /// A checker is asked; where it says yes, PLAIN, LOGIN and CRAM-MD5 are through, and SCRAM goes on with the verifier.
+    /// A checker is asked; where it says yes, SCRAM goes on with the verifier, and all others are through.
     Check(Claim),
     /// The client has proved who it is.
     Proven,
+    /// The client has heard why its token is refused, and now hears that it is.
+    Over,
     /// The client has cancelled the exchange.
     Cancelled,
     /// This is no message of the mechanism.
@@ -109,6 +117,9 @@ pub struct Exchange {
 #[derive(Debug)]
 enum State {
     Plain,
+    Xoauth2,
+    /// XOAUTH2, and the checker has said no.
+    Over,
     Login(login::Login),
     Cram(cram::Cram),
     Scram(Box<scram::Scram>),
@@ -127,8 +138,9 @@ impl Exchange {
         let state = match mechanism {
             Mechanism::Plain => State::Plain,
             Mechanism::Login => State::Login(login::Login::new()),
-            Mechanism::CramMd5 => State::Cram(cram::Cram::new(chance, host)),
-            Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => {
+            Mechanism::Xoauth2 => State::Xoauth2,
+            Mechanism::Cram(digest) => State::Cram(cram::Cram::new(digest, chance, host)),
+            Mechanism::Scram(_) | Mechanism::ScramPlus(_) => {
                 State::Scram(Box::new(scram::Scram::new(mechanism, chance, binding)))
             }
         };
@@ -138,7 +150,7 @@ impl Exchange {
             (Some(_), State::Cram(_)) => Step::Malformed,
             (Some(b"="), _) => exchange.take(&[]),
             (Some(initial), _) => exchange.decode(initial),
-            (None, State::Plain | State::Scram(_)) => Step::Challenge(Vec::new()),
+            (None, State::Plain | State::Xoauth2 | State::Over | State::Scram(_)) => Step::Challenge(Vec::new()),
             (None, State::Login(_)) => Step::Challenge(login::ASK_USER.to_vec()),
             (None, State::Cram(cram)) => Step::Challenge(cram.challenge().to_vec()),
         };
@@ -148,16 +160,31 @@ impl Exchange {
     /// Hears the client's next line.
     #[must_use]
     pub fn hear(&mut self, line: &[u8]) -> Step {
-        if line == b"*" { Step::Cancelled } else { self.decode(line) }
+        match (line, &self.state) {
+            (_, State::Over) => Step::Over,
+            (b"*", _) => Step::Cancelled,
+            (line, _) => self.decode(line),
+        }
     }
 
     /// Goes on with what the checker has said about a user of SCRAM; none if that is no verifier.
     #[must_use]
     pub fn verify_with(&mut self, said: &[u8]) -> Option<Step> {
-        match &mut self.state {
-            State::Scram(scram) => scram.verify_with(Verifier::parse(said)?),
-            State::Plain | State::Login(_) | State::Cram(_) => None,
+        match (&mut self.state, self.mechanism.scram_hash()) {
+            (State::Scram(scram), Some(hash)) => scram.verify_with(Verifier::parse(hash, said)?),
+            (_, _) => None,
         }
+    }
+
+    /// The checker has said no: the challenge by which XOAUTH2 tells the client for what its token would have to be; none where
+    /// the mechanism has nothing to tell.
+    #[must_use]
+    pub fn refuse(&mut self, scope: &str) -> Option<Vec<u8>> {
+        let tells = matches!(self.state, State::Xoauth2);
+        tells.then(|| {
+            self.state = State::Over;
+            xoauth2::refusal(scope)
+        })
     }
 
     /// The mechanism.
@@ -172,7 +199,7 @@ impl Exchange {
         match &self.state {
             State::Login(login) => login.user(),
             State::Scram(scram) => scram.user(),
-            State::Plain | State::Cram(_) => b"",
+            State::Plain | State::Xoauth2 | State::Over | State::Cram(_) => b"",
         }
     }
 
@@ -188,6 +215,8 @@ impl Exchange {
     fn take(&mut self, message: &[u8]) -> Step {
         match &mut self.state {
             State::Plain => plain::take(message),
+            State::Xoauth2 => xoauth2::take(message),
+            State::Over => Step::Over,
             State::Login(login) => login.take(message),
             State::Cram(cram) => cram.take(message),
             State::Scram(scram) => scram.take(message),

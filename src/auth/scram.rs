@@ -1,10 +1,10 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677), bound to a channel or not: each side proves what it knows, and shows no password.
+//! SCRAM (RFC 5802, RFC 7677), bound to a channel or not: each side proves what it knows, and shows no password.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::auth::channel::Binding;
-use crate::auth::verifier::{Key, Verifier};
+use crate::auth::verifier::Verifier;
 use crate::auth::{Chance, Claim, Mechanism, Secret, Step, name_fault};
 
 /// The longest nonce of a client.
@@ -89,7 +89,7 @@ impl Scram {
 
     fn take_proof(&mut self, message: &[u8], asked: &[u8], verifier: &Verifier) -> Step {
         let Some(first) = &self.first else { return Step::Malformed };
-        let Some(last) = Final::parse(message) else { return Step::Malformed };
+        let Some(last) = Final::parse(message, verifier.proof_octets()) else { return Step::Malformed };
         let is_answer = last.nonce.strip_prefix(first.nonce.as_slice()) == Some(self.nonce.as_bytes());
         let told = [first.bare.as_slice(), b",", asked, b",", last.without_proof].concat();
         // The proof is judged in any case: whoever guesses learns nothing from the time.
@@ -122,9 +122,9 @@ impl First {
         if let Some(fault) = name_fault(&user) {
             return Err(fault);
         }
-        // Nobody may act for somebody else.
+        // Nobody may act for somebody else; GNU SASL names nobody by an empty name.
         let is_own = match acts_for.strip_prefix(b"a=") {
-            Some(name) => unescaped(name).as_ref() == Some(&user),
+            Some(name) => name.is_empty() || unescaped(name).as_ref() == Some(&user),
             None => acts_for.is_empty(),
         };
         let bound = [flag, b",", acts_for, b",", data].concat();
@@ -137,16 +137,16 @@ struct Final<'m> {
     /// What it repeats of its first one, and the data of the binding.
     bound: Vec<u8>,
     nonce: &'m [u8],
-    proof: Key,
+    proof: Vec<u8>,
     without_proof: &'m [u8],
 }
 
 impl<'m> Final<'m> {
     /// Reads `c=bound,r=nonce,p=proof`; extensions may stand in front of the proof.
-    fn parse(message: &'m [u8]) -> Option<Self> {
+    fn parse(message: &'m [u8], proof_octets: usize) -> Option<Self> {
         let at = message.windows(3).rposition(|window| window == b",p=")?;
         let (without_proof, proof) = message.split_at(at);
-        let proof = STANDARD.decode(proof.get(3..)?).ok()?.try_into().ok()?;
+        let proof = STANDARD.decode(proof.get(3..)?).ok().filter(|proof| proof.len() == proof_octets)?;
         let mut fields = without_proof.split(|octet| *octet == b',');
         let bound = STANDARD.decode(fields.next()?.strip_prefix(b"c=")?).ok()?;
         let nonce = fields.next()?.strip_prefix(b"r=")?;

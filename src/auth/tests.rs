@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod scram;
+
 const CHANCE: Chance = Chance { octets: *b"0123456789abcdefgh", now_seconds: 1_795_288_965 };
 
 fn begin(mechanism: Mechanism, initial: Option<&[u8]>) -> (Exchange, Step) {
@@ -22,6 +24,7 @@ fn told(step: &Step) -> String {
         Step::Challenge(text) => format!("challenge {}", text.escape_ascii()),
         Step::Check(claim) => format!("check {}", claim.record(Convention::IndiMail).escape_ascii()),
         Step::Proven => "proven".to_owned(),
+        Step::Over => "over".to_owned(),
         Step::Cancelled => "cancelled".to_owned(),
         Step::Malformed => "malformed".to_owned(),
         Step::Refused => "refused".to_owned(),
@@ -109,7 +112,7 @@ fn login_asks_twice() {
 
 #[test]
 fn cram_md5_hands_challenge_and_digest_on() {
-    let (mut exchange, step) = begin(Mechanism::CramMd5, None);
+    let (mut exchange, step) = begin(Mechanism::Cram(Digest::Md5), None);
     let challenge = "<30313233343536373839616263646566.1795288965@mx.example.org>";
     assert_eq!(told(&step), format!("challenge {challenge}"));
     // RFC 2195, 2.
@@ -131,181 +134,82 @@ fn cram_md5_hands_challenge_and_digest_on() {
         (&format!("bob\0x {digest}"), "malformed"),
     ];
     for (message, expected) in table {
-        let (mut exchange, _) = begin(Mechanism::CramMd5, None);
+        let (mut exchange, _) = begin(Mechanism::Cram(Digest::Md5), None);
         assert_eq!(told(&exchange.hear(&encoded(message.as_bytes()))), *expected, "{message:?}");
     }
-    assert_eq!(told(&begin(Mechanism::CramMd5, Some(b"Ym9i")).1), "malformed");
+    assert_eq!(told(&begin(Mechanism::Cram(Digest::Md5), Some(b"Ym9i")).1), "malformed");
 }
 
-/// RFC 7677, 3: the account, and both nonces.
-const SALT: &str = "W22ZaJ0SNY7soEsUEjb6gQ==";
-const CLIENT_NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
-const SERVER_NONCE: &str = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
-
-fn pencil() -> Verifier {
-    Verifier::of_password(b"pencil", &STANDARD.decode(SALT).unwrap(), 4096)
+/// Section 3 and the numbers of IndiMail's checkers.
+#[test]
+fn a_mechanism_has_one_name_and_one_number() {
+    let numbers: Vec<u8> = Mechanism::ALL.iter().map(|mechanism| mechanism.number()).collect();
+    assert_eq!(numbers, [1, 2, 17, 3, 4, 5, 6, 7, 8, 9, 11, 12, 14, 15]);
+    for mechanism in Mechanism::ALL {
+        assert_eq!(Mechanism::of_name(mechanism.name().to_lowercase().as_bytes()), Some(mechanism));
+        assert_eq!(Mechanism::of_number(mechanism.number()), Some(mechanism));
+    }
+    assert_eq!((Mechanism::of_name(b"DIGEST-MD5"), Mechanism::of_number(10)), (None, None));
+    let usual: Vec<&str> =
+        Mechanism::ALL.into_iter().filter(|mechanism| !mechanism.is_legacy()).map(Mechanism::name).collect();
+    assert_eq!(usual, ["LOGIN", "PLAIN", "CRAM-MD5", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"]);
 }
 
 #[test]
-fn a_verifier_is_that_of_rfc_7677() {
-    let text = format!(
-        "{{SCRAM-SHA-256}}4096,{SALT},WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
-    );
-    assert_eq!(String::from_utf8_lossy(&pencil().to_text()), text);
-    for behind in ["", "\n", ",$1$crypt", ":00ff:clear,crypt", "\r\nmore"] {
-        assert_eq!(Verifier::parse(format!("{text}{behind}").as_bytes()), Some(pencil()), "{behind:?}");
-    }
-    for wrong in
-        ["", "{SCRAM-SHA-1}4096", &text.replace("4096", "4095"), &text.replace("4096", "4294967296"), &text[1..]]
-    {
-        assert_eq!(Verifier::parse(wrong.as_bytes()), None, "{wrong:?}");
-    }
-    assert!(pencil().accepts(b"pencil") && !pencil().accepts(b"pencils") && !pencil().accepts(b""));
-}
-
-#[test]
-fn nobody_has_a_verifier_that_stays_the_same() {
-    let nobody = Verifier::of_nobody(b"secret", b"joe", 4096);
-    assert_eq!(nobody, Verifier::of_nobody(b"secret", b"joe", 4096));
-    assert_ne!(nobody.salt(), Verifier::of_nobody(b"secret", b"jo", 4096).salt());
-    assert_ne!(nobody.salt(), Verifier::of_nobody(b"other", b"joe", 4096).salt());
-    assert_eq!((nobody.salt().len(), nobody.iterations()), (Verifier::SALT_OCTETS, 4096));
-    assert_eq!(Verifier::parse(&nobody.to_text()), Some(nobody));
-}
-
-/// Plays the exchange of RFC 7677 with these messages of the client, and tells every step.
-fn scram(first: &str, last: &str) -> Vec<String> {
-    scram_bound(Mechanism::ScramSha256, &Binding::Unoffered, first, last)
-}
-
-fn scram_bound(mechanism: Mechanism, binding: &Binding, first: &str, last: &str) -> Vec<String> {
-    let (mut exchange, step) = bound(mechanism, binding, None);
-    let mut steps = vec![told(&step)];
-    if let State::Scram(scram) = &mut exchange.state {
-        scram.replace_nonce(SERVER_NONCE);
-    }
-    let step = exchange.hear(&encoded(first.as_bytes()));
-    steps.push(told(&step));
-    if matches!(step, Step::Check(_)) {
-        steps.push(told(&exchange.verify_with(&pencil().to_text()).unwrap()));
-        steps.push(told(&exchange.hear(&encoded(last.as_bytes()))));
-        steps.push(told(&exchange.hear(b"")));
-    }
-    steps
-}
-
-#[test]
-fn scram_is_that_of_rfc_7677() {
-    let first = format!("n,,n=user,r={CLIENT_NONCE}");
-    let last = format!("c=biws,r={CLIENT_NONCE}{SERVER_NONCE},p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
-    let asked = format!("challenge r={CLIENT_NONCE}{SERVER_NONCE},s={SALT},i=4096");
-    let check = r"check user\x00\x00\x00\x0c\x00";
-    let answered = "challenge v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
-    assert_eq!(scram(&first, &last), ["challenge ", check, &asked, answered, "proven"]);
-    // Another proof, header or nonce; and then nothing proves anything any more.
-    for wrong in [last.replace("p=d", "p=e"), last.replace("biws", "eSws"), last.replace("$k0", "$k1")] {
-        let steps = scram(&first, &wrong);
-        assert_eq!(steps[3], "refused", "{wrong}");
-    }
-    for wrong in ["", "c=biws", "p=AAAA", &last.replace(",p=", ",q="), &last.replace("VQ=", "VQ")] {
-        assert_eq!(scram(&first, wrong)[3], "malformed", "{wrong}");
+fn the_digest_of_cram_has_its_own_length() {
+    let table = [
+        (Digest::Md5, 32, 3),
+        (Digest::Sha1, 40, 4),
+        (Digest::Sha224, 56, 5),
+        (Digest::Sha256, 64, 6),
+        (Digest::Sha384, 96, 7),
+        (Digest::Sha512, 128, 8),
+        (Digest::Ripemd, 40, 9),
+    ];
+    let challenge = r"<30313233343536373839616263646566.1795288965@mx.example.org>";
+    for (digest, octets, number) in table {
+        let told = |octets: usize| {
+            let (mut exchange, _) = begin(Mechanism::Cram(digest), None);
+            told(&exchange.hear(&encoded(format!("tim {}", "0f".repeat(octets / 2)).as_bytes())))
+        };
+        let (digits, number) = ("0f".repeat(octets / 2), (number as u8).escape_ascii().to_string());
+        assert_eq!(told(octets), format!(r"check tim\x00{challenge}\x00{digits}\x00{number}\x00"));
+        assert_eq!((told(octets - 2), told(octets + 2)), ("refused".to_owned(), "refused".to_owned()));
     }
 }
 
 #[test]
-fn the_first_message_of_scram_is_read() {
+fn xoauth2_has_a_user_and_a_token() {
+    let token = |octets: usize| format!("user=a\x01auth=Bearer {}\x01\x01", "t".repeat(octets));
     let table: &[(&str, &str)] = &[
-        ("y,,n=user,r=a", r"check user\x00\x00\x00\x0c\x00"),
-        ("n,a=user,n=user,r=a", r"check user\x00\x00\x00\x0c\x00"),
-        ("n,,n=a=2Cb=3Dc,r=a,x=y", r"check a,b=c\x00\x00\x00\x0c\x00"),
-        ("n,a=root,n=user,r=a", "refused"),
-        ("n,root,n=user,r=a", "refused"),
-        ("p=tls-exporter,,n=user,r=a", "refused"),
-        ("x,,n=user,r=a", "refused"),
-        ("n,,m=x,n=user,r=a", "refused"),
-        ("n,,n=a=2cb,r=a", "refused"),
-        ("n,,n=a=,r=a", "refused"),
-        ("n,,n=,r=a", "malformed"),
-        ("n,,n=a\0b,r=a", "malformed"),
-        ("n,,n=user,r=", "malformed"),
-        ("n,,n=user,r=a b", "malformed"),
-        ("n,,n=user", "malformed"),
-        ("n,", "malformed"),
+        ("user=bob@example.org\x01auth=Bearer tok123\x01\x01", r"check bob@example.org\x00tok123\x00\x00\x11\x00"),
+        ("user=bob@example.org\x01auth=Bearer tok123\x01", "malformed"),
+        ("user=bob@example.org\x01auth=Basic tok123\x01\x01", "malformed"),
+        ("user=bob@example.org auth=Bearer tok123\x01\x01", "malformed"),
+        ("bob@example.org\x01auth=Bearer tok123\x01\x01", "malformed"),
+        ("user=\x01auth=Bearer tok123\x01\x01", "malformed"),
+        ("user=bob\x01auth=Bearer \x01\x01", "malformed"),
+        ("user=bob\x01auth=Bearer tok\x01x=y\x01\x01", "malformed"),
+        ("user=bo\0b\x01auth=Bearer tok\x01\x01", "malformed"),
+        ("user=bob\x01auth=Bearer to\0k\x01\x01", "malformed"),
+        ("user=bob\x01auth=Bearer to k\x01\x01", "malformed"),
         ("", "malformed"),
+        (&token(8193), "refused"),
+        (&format!("user={}\x01auth=Bearer t\x01\x01", "u".repeat(256)), "refused"),
     ];
     for (message, expected) in table {
-        let (_, step) = begin(
-            Mechanism::ScramSha256,
-            Some(&encoded(message.as_bytes())).filter(|line| !line.is_empty()).map(|line| &line[..]),
-        );
-        let step = if message.is_empty() { begin(Mechanism::ScramSha256, Some(b"=")).1 } else { step };
-        assert_eq!(told(&step), *expected, "{message:?}");
+        let (mut exchange, step) = begin(Mechanism::Xoauth2, None);
+        assert_eq!(told(&step), "challenge ");
+        assert_eq!(told(&exchange.hear(&encoded(message.as_bytes()))), *expected, "{message:?}");
     }
+    let (_, step) = begin(Mechanism::Xoauth2, Some(b"dXNlcj1ib2JAZXhhbXBsZS5vcmcBYXV0aD1CZWFyZXIgdG9rMTIzAQE="));
+    assert_eq!(told(&step), table[0].1);
+    let (mut exchange, step) = begin(Mechanism::Xoauth2, Some(&encoded(token(8192).as_bytes())));
+    assert!(matches!(step, Step::Check(_)));
+    // What the client is told is JSON, whatever the scope is; what it answers does not matter.
+    let refusal = exchange.refuse("a \"scope\"\n").unwrap();
+    assert_eq!(refusal, br#"{"status":"401","schemes":"bearer","scope":"a \"scope\"\n"}"#);
+    assert_eq!(told(&exchange.hear(b"*")), "over");
     let (mut exchange, _) = begin(Mechanism::Plain, None);
-    assert!(exchange.verify_with(&pencil().to_text()).is_none());
-}
-
-/// A connection whose exporter gives 0 to 31 and whose certificate has the hash `certificate`.
-fn channel() -> Channel {
-    let exporter = std::array::from_fn(|index| index as u8);
-    Channel { exporter: Some(exporter), server_end_point: Some(b"certificate".to_vec()) }
-}
-
-#[test]
-fn scram_plus_is_bound_to_its_channel() {
-    let first = format!("p=tls-exporter,,n=user,r={CLIENT_NONCE}");
-    let header = "cD10bHMtZXhwb3J0ZXIsLAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
-    let proof = "QC6CS20quADQRb3mT99YUH+n3VJxUvzuK0K0E1Vrs2M=";
-    let last = format!("c={header},r={CLIENT_NONCE}{SERVER_NONCE},p={proof}");
-    let asked = format!("challenge r={CLIENT_NONCE}{SERVER_NONCE},s={SALT},i=4096");
-    let check = r"check user\x00\x00\x00\x0f\x00";
-    let answered = "challenge v=2GiAgapEppLVlUXbxUDksL3VgYHzuqiK5tR4mhJGgvs=";
-    let plus = |channel, last: &str| scram_bound(Mechanism::ScramSha256Plus, &Binding::To(channel), &first, last);
-    assert_eq!(plus(channel(), &last), ["challenge ", check, &asked, answered, "proven"]);
-    // Somebody who sits between has two connections, and the client's proof is about the other.
-    let mut other = channel();
-    other.exporter = Some([7; 32]);
-    assert_eq!(plus(other, &last)[3], "refused");
-    // The proof is about the header too: nobody can say that the client has bound to nothing.
-    assert_eq!(plus(channel(), &last.replace(header, "biws"))[3], "refused");
-    assert_eq!(plus(channel(), &last.replace(header, "cD10bHMtZXhwb3J0ZXIsLA=="))[3], "refused");
-}
-
-/// RFC 5802, 6: whom the client takes the server for has to agree with what the server has offered.
-#[test]
-fn what_a_client_says_of_binding_agrees_with_what_was_offered() {
-    let (plain, plus) = (Mechanism::ScramSha256, Mechanism::ScramSha256Plus);
-    let only = |exporter: Option<[u8; 32]>| Binding::To(Channel { exporter, ..Channel::default() });
-    let of_certificate = Binding::To(Channel { exporter: None, ..channel() });
-    let both = Binding::To(channel());
-    let table: &[(Mechanism, &Binding, &str, bool)] = &[
-        (plain, &Binding::Unoffered, "n", true),
-        (plain, &Binding::Unoffered, "y", true),
-        (plain, &Binding::Unoffered, "p=tls-exporter", false),
-        (plain, &Binding::Offered, "n", true),
-        (plain, &Binding::Offered, "y", false),
-        (plain, &Binding::Offered, "p=tls-exporter", false),
-        (plus, &both, "n", false),
-        (plus, &both, "y", false),
-        (plus, &both, "p=tls-exporter", true),
-        (plus, &both, "p=tls-server-end-point", true),
-        (plus, &both, "p=tls-unique", false),
-        (plus, &both, "p=TLS-EXPORTER", false),
-        (plus, &both, "p=", false),
-        (plus, &both, "p", false),
-        (plus, &both, "tls-exporter", false),
-        (plus, &of_certificate, "p=tls-exporter", false),
-        (plus, &of_certificate, "p=tls-server-end-point", true),
-        (plus, &only(Some([7; 32])), "p=tls-exporter", true),
-        (plus, &only(Some([7; 32])), "p=tls-server-end-point", false),
-        (plus, &only(None), "p=tls-exporter", false),
-    ];
-    for (mechanism, binding, flag, goes_on) in table {
-        let message = encoded(format!("{flag},,n=user,r=a").as_bytes());
-        let step = told(&bound(*mechanism, binding, Some(&message)).1);
-        let expected = format!(r"check user\x00\x00\x00\x{:02x}\x00", mechanism.number());
-        assert_eq!(step, if *goes_on { expected.as_str() } else { "refused" }, "{mechanism} {binding:?} {flag}");
-    }
-    let shown = format!("{both:?}");
-    assert!(!shown.contains("certificate") && !shown.contains("31"), "{shown}");
+    assert!(exchange.refuse("").is_none());
 }

@@ -1,4 +1,4 @@
-//! The file of auth-cdb: a cdb with the verifier of each user, and what is said of users who do not exist.
+//! The file of auth-cdb: a cdb with what is kept of each user's password, and what is said of users who do not exist.
 
 use std::io;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::auth::{Secret, Verifier};
+use crate::auth::{CramContext, Hash, Secret, Verifier};
 use crate::cdb::read::{Cdb, CdbError};
 
 /// The key of the decoy; no name of a user contains a NUL.
@@ -67,7 +67,7 @@ impl std::fmt::Display for UsersError {
         match self {
             UsersError::Io(error) => out.write_str(&crate::errno::words(error)),
             UsersError::Cdb(error) => error.fmt(out),
-            UsersError::Record => out.write_str("a record is no verifier of SCRAM-SHA-256"),
+            UsersError::Record => out.write_str("a record is none that `postern passwd` writes"),
         }
     }
 }
@@ -82,11 +82,44 @@ impl From<CdbError> for UsersError {
 
 /// What the file says of a name.
 #[derive(Debug)]
-pub enum Found {
-    /// The user's verifier.
-    User(Verifier),
-    /// There is no such user; a verifier that no password has.
-    Nobody(Verifier),
+pub struct Found {
+    /// What judges passwords, and what SCRAM is done with.
+    pub verifier: Kept<Verifier>,
+    /// What judges digests of CRAM-MD5.
+    pub context: Kept<CramContext>,
+}
+
+/// Something that is kept of a password.
+#[derive(Debug)]
+pub enum Kept<T> {
+    /// The user's.
+    Real(T),
+    /// There is no such user, or the user has none: one that no password has.
+    Decoy(T),
+}
+
+impl<T> Kept<T> {
+    /// What it is, whosever it is.
+    pub fn any(&self) -> &T {
+        match self {
+            Kept::Real(kept) | Kept::Decoy(kept) => kept,
+        }
+    }
+
+    /// Whether it is the user's and `accepts` says so, which is asked in any case, so that the time is the same.
+    pub fn judges(&self, accepts: impl FnOnce(&T) -> bool) -> bool {
+        let is_accepted = accepts(self.any());
+        is_accepted && matches!(self, Kept::Real(_))
+    }
+}
+
+/// What is kept of a user: the verifier and, on a second line, the context of CRAM-MD5 if there is one.
+#[must_use]
+pub fn record(verifier: &Verifier, context: Option<&CramContext>) -> Secret {
+    let (verifier, context) = (verifier.to_text(), context.map(CramContext::to_text));
+    let lines: Vec<&[u8]> =
+        [verifier.as_slice()].into_iter().chain(context.as_ref().map(|text| text.as_slice())).collect();
+    Secret::new(lines.join(&b'\n'))
 }
 
 /// Looks a user up in the file at `path`. Names are compared whole, octet by octet.
@@ -99,9 +132,15 @@ pub fn find(path: &Path, user: &[u8]) -> Result<Found, UsersError> {
     let decoy = cdb.get(DECOY_KEY, RECORD_OCTETS_MAX)?.map(Secret::new);
     let decoy = decoy.and_then(|text| Decoy::parse(&text)).ok_or(UsersError::Record)?;
     // Made in any case, so that the time is the same.
-    let nobody = decoy.verifier(user);
-    match cdb.get(user, RECORD_OCTETS_MAX)?.map(Secret::new) {
-        Some(record) if user != DECOY_KEY => Verifier::parse(&record).map(Found::User).ok_or(UsersError::Record),
-        Some(_) | None => Ok(Found::Nobody(nobody)),
-    }
+    let (verifier, context) = (decoy.verifier(user), CramContext::of_nobody(&decoy.secret, user));
+    let nobody = Found { verifier: Kept::Decoy(verifier), context: Kept::Decoy(context) };
+    let Some(record) = cdb.get(user, RECORD_OCTETS_MAX)?.map(Secret::new).filter(|_| user != DECOY_KEY) else {
+        return Ok(nobody);
+    };
+    let verifier = Verifier::parse(Hash::Sha256, &record).map(Kept::Real).ok_or(UsersError::Record)?;
+    let context = match record.split(|octet| *octet == b'\n').nth(1) {
+        Some(line) => CramContext::parse(line).map(Kept::Real).ok_or(UsersError::Record)?,
+        None => nobody.context,
+    };
+    Ok(Found { verifier, context })
 }

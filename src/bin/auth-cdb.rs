@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use nix::errno::Errno;
 use nix::sys::wait::{WaitStatus, waitpid};
 
-use postern::auth::users::{Found, find};
-use postern::auth::{Mechanism, Secret};
+use postern::auth::users::find;
+use postern::auth::{Digest, Hash, Mechanism, Secret, TOKEN_OCTETS_MAX, USER_OCTETS_MAX};
 use postern::control::environment::Environment;
 use postern::control::load::Places;
 use postern::last_words::say;
@@ -34,8 +34,8 @@ const NO: u8 = 1;
 const MISUSE: u8 = 2;
 /// Nobody can tell now.
 const TEMPORARY: u8 = 111;
-/// The longest question: name, password and what is between them.
-const QUESTION_OCTETS_MAX: u64 = 2048;
+/// The longest question: name, token and what is between them.
+const QUESTION_OCTETS_MAX: usize = USER_OCTETS_MAX + TOKEN_OCTETS_MAX + 5;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -63,9 +63,9 @@ fn main() -> ExitCode {
 
 /// All of what was asked; the buffer has room for it from the beginning, so that no copy is left behind.
 fn question() -> io::Result<Secret> {
-    let mut question = Secret::new(Vec::with_capacity(QUESTION_OCTETS_MAX as usize + 64));
-    File::open("/dev/fd/3")?.take(QUESTION_OCTETS_MAX + 1).read_to_end(&mut question)?;
-    if question.len() as u64 > QUESTION_OCTETS_MAX {
+    let mut question = Secret::new(Vec::with_capacity(QUESTION_OCTETS_MAX + 64));
+    File::open("/dev/fd/3")?.take(QUESTION_OCTETS_MAX as u64 + 1).read_to_end(&mut question)?;
+    if question.len() > QUESTION_OCTETS_MAX {
         return Err(Errno::EMSGSIZE.into());
     }
     Ok(question)
@@ -74,23 +74,31 @@ fn question() -> io::Result<Secret> {
 /// The fields of a question.
 struct Asked<'q> {
     user: &'q [u8],
-    password: &'q [u8],
-    /// None for a mechanism that cannot be judged by a verifier.
+    /// The password, or the challenge of CRAM-MD5.
+    evidence: &'q [u8],
+    digest: &'q [u8],
+    /// None for a mechanism that cannot be judged by what is kept.
     mechanism: Option<Mechanism>,
 }
 
 impl<'q> Asked<'q> {
-    /// User, password, nothing, and the number of the mechanism, each ended by a NUL. Without a number it is a password.
+    /// User, password or challenge, digest or nothing, and the number of the mechanism, each ended by a NUL. Without a number it is
+    /// a password.
     fn parse(question: &'q [u8]) -> Option<Self> {
         let mut fields = question.strip_suffix(b"\0")?.split(|octet| *octet == 0);
-        let (user, password, digest) = (fields.next()?, fields.next()?, fields.next().unwrap_or_default());
-        let judged = [Mechanism::Login, Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha256Plus];
+        let (user, evidence, digest) = (fields.next()?, fields.next()?, fields.next().unwrap_or_default());
         let mechanism = match fields.next() {
             None if digest.is_empty() => Some(Mechanism::Plain),
             None => None,
-            Some(number) => judged.into_iter().find(|mechanism| number == [mechanism.number()]),
+            Some(&[number]) => Mechanism::of_number(number).filter(|mechanism| match mechanism {
+                Mechanism::Login | Mechanism::Plain => true,
+                Mechanism::Scram(hash) | Mechanism::ScramPlus(hash) => *hash == Hash::Sha256,
+                Mechanism::Cram(digest) => *digest == Digest::Md5,
+                Mechanism::Xoauth2 => false,
+            }),
+            Some(_) => None,
         };
-        (!user.is_empty()).then_some(Self { user, password, mechanism })
+        (!user.is_empty()).then_some(Self { user, evidence, digest, mechanism })
     }
 }
 
@@ -100,20 +108,18 @@ fn answer(asked: &Asked<'_>, environment: &Environment) -> Result<bool, String> 
     let Some(mechanism) = asked.mechanism else { return Ok(false) };
     let path = path(environment)?;
     let found = find(&path, asked.user).map_err(|error| format!("{}: {error}", path.display()))?;
-    let (verifier, exists) = match found {
-        Found::User(verifier) => (verifier, true),
-        Found::Nobody(verifier) => (verifier, false),
-    };
-    if mechanism.is_scram() {
+    if mechanism.scram_hash().is_some() {
         let mut output = io::stdout();
-        let written = output.write_all(&verifier.to_text()).and_then(|()| output.write_all(b"\n"));
+        let written = output.write_all(&found.verifier.any().to_text()).and_then(|()| output.write_all(b"\n"));
         return written
             .and_then(|()| output.flush())
             .map(|()| true)
             .map_err(|error| format!("standard output: {error}"));
     }
-    // Hashed for who does not exist too, which takes the same time.
-    Ok(verifier.accepts(asked.password) && exists && !asked.password.is_empty())
+    if matches!(mechanism, Mechanism::Cram(_)) {
+        return Ok(found.context.judges(|context| context.accepts(asked.evidence, asked.digest)));
+    }
+    Ok(found.verifier.judges(|verifier| verifier.accepts(asked.evidence)) && !asked.evidence.is_empty())
 }
 
 fn path(environment: &Environment) -> Result<PathBuf, String> {

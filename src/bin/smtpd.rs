@@ -55,7 +55,7 @@ fn run() -> u8 {
     let mut setup = Setup::from_environment(environment);
     setup.look_at_connection();
     let mut remarks = Vec::new();
-    match Checker::of_arguments(&first, arguments) {
+    match Checker::of_arguments(&first, arguments, &setup.environment) {
         Ok(checker) => setup.checker = checker,
         Err(misuse) => remarks.push(misuse.to_string()),
     }

@@ -9,7 +9,7 @@ use crate::control::settings::LISTING;
 #[must_use]
 pub fn summary(directory: &Path, environment: &Environment) -> String {
     let mut text = format!("Postern smtpd {}\n", env!("CARGO_PKG_VERSION"));
-    text += "features: PIPELINING 8BITMIME SIZE SMTPUTF8 STARTTLS, TLS 1.2 and 1.3, AUTH LOGIN PLAIN CRAM-MD5 SCRAM-SHA-256(-PLUS), relay control, early-talker check, tarpit\n";
+    text += "features: PIPELINING 8BITMIME SIZE SMTPUTF8 STARTTLS, TLS 1.2 and 1.3, AUTH LOGIN PLAIN CRAM-MD5 SCRAM-SHA-256(-PLUS) (AUTH_LEGACY: XOAUTH2 CRAM-SHA1 CRAM-SHA224 CRAM-SHA256 CRAM-SHA384 CRAM-SHA512 CRAM-RIPEMD SCRAM-SHA-1(-PLUS)), relay control, early-talker check, tarpit\n";
     text += &format!("control directory: {}\n", directory.display());
     for line in LISTING.split(|&byte| byte == b'\n') {
         let mut words = line.split(|&byte| byte == b' ').map(|word| str::from_utf8(word).unwrap_or_default());
@@ -28,5 +28,5 @@ pub fn summary(directory: &Path, environment: &Environment) -> String {
             text += &format!("environment {variable}: {found}{remark}\n");
         }
     }
-    text + "environment written for the queue program: TCPREMOTEINFO AUTHINFO AUTHENTICATED SMTPAUTHUSER SMTPAUTHMETHOD RELAYCLIENT, after AUTH\n"
+    text + "environment written for the queue program: TCPREMOTEINFO AUTHINFO AUTHENTICATED SMTPAUTHUSER SMTP_AUTH_USER SMTPAUTHMETHOD RELAYCLIENT, after AUTH\n"
 }

@@ -76,7 +76,7 @@ pub enum Command {
     /// Add, remove and list the users of auth-cdb
     ///
     /// Keeps a verifier of SCRAM-SHA-256 of each user in a cdb, never the password; PLAIN and LOGIN are checked against it
-    /// too. The file gives others no access; when it is replaced it keeps its owner and group, which are those of the
+    /// too. With `--cram` it also keeps what CRAM-MD5 needs, which smtpd offers if AUTH_CHECKS says so. The file gives others no access; when it is replaced it keeps its owner and group, which are those of the
     /// program that asks it.
     ///
     /// Exit code 0: done; 1: there is no such user; 100: wrong usage; 111: a file cannot be read or written.
@@ -320,9 +320,9 @@ pub struct Passwd {
 pub enum PasswdAction {
     /// Add a user, or give one another password: the first line of standard input, or what is typed
     Add {
-        /// How often the password is hashed, 4096 or more
-        #[arg(long, value_name = "NUMBER", default_value_t = Verifier::ITERATIONS, value_parser = iterations())]
-        iterations: u32,
+        /// What is kept of the password
+        #[command(flatten)]
+        keeping: Keeping,
         /// The user, exactly as clients will say it
         user: String,
     },
@@ -335,14 +335,22 @@ pub enum PasswdAction {
     List,
     /// Add users from standard input, a line each: `user:password`, or `user:{SCRAM-SHA-256}...` with a verifier
     Import {
-        /// How often the passwords are hashed, 4096 or more
-        #[arg(long, value_name = "NUMBER", default_value_t = Verifier::ITERATIONS, value_parser = iterations())]
-        iterations: u32,
+        /// What is kept of the password
+        #[command(flatten)]
+        keeping: Keeping,
     },
 }
 
-fn iterations() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(i64::from(Verifier::ITERATIONS_MIN)..=i64::from(Verifier::ITERATIONS_MAX))
+/// What is kept of a password.
+#[derive(Debug, Args)]
+pub struct Keeping {
+    /// How often the password is hashed, 4096 or more
+    #[arg(long, value_name = "NUMBER", default_value_t = Verifier::ITERATIONS, value_parser = clap::value_parser!(u32)
+        .range(i64::from(Verifier::ITERATIONS_MIN)..=i64::from(Verifier::ITERATIONS_MAX)))]
+    pub iterations: u32,
+    /// Let the user do CRAM-MD5 too, for old clients: whoever can read the file can then do it as this user
+    #[arg(long)]
+    pub cram: bool,
 }
 
 /// `postern lint`.

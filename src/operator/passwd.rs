@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 
-use crate::auth::users::{DECOY_KEY, Decoy, RECORD_OCTETS_MAX};
-use crate::auth::{PASSWORD_OCTETS_MAX, Secret, USER_OCTETS_MAX, Verifier};
+use crate::auth::users::{DECOY_KEY, Decoy, RECORD_OCTETS_MAX, record};
+use crate::auth::{CramContext, Hash, PASSWORD_OCTETS_MAX, Secret, USER_OCTETS_MAX, Verifier};
 use crate::cdb::make::Maker;
 use crate::cdb::read::Cdb;
 use crate::cdb::replace::{InstallError, Replacement};
 use crate::control::environment::Environment;
-use crate::operator::command::{Passwd, PasswdAction};
+use crate::operator::command::{Keeping, Passwd, PasswdAction};
 use crate::operator::ended::{Ended, PERMANENT, TEMPORARY};
 use crate::operator::surroundings::control_directory;
 
@@ -43,20 +43,20 @@ pub fn run(options: &Passwd, output: &mut impl Write) -> Result<u8> {
     match &options.action {
         PasswdAction::List => {}
         PasswdAction::Del { user } => {
-            users.verifiers.remove(user.as_bytes()).ok_or_else(|| Ended(1, format!("there is no user {user}")))?;
+            users.records.remove(user.as_bytes()).ok_or_else(|| Ended(1, format!("there is no user {user}")))?;
         }
-        PasswdAction::Add { user, iterations } => {
+        PasswdAction::Add { user, keeping } => {
             let password = ask_password()?;
-            users.add(user.as_bytes(), &password, *iterations)?;
+            users.add(user.as_bytes(), &password, keeping)?;
         }
-        PasswdAction::Import { iterations } => users.import(*iterations)?,
+        PasswdAction::Import { keeping } => users.import(keeping)?,
     }
     users.write(replacement).map_err(|error| unwritten(&path, &error))?;
     Ok(0)
 }
 
 fn list(users: &Users, output: &mut impl Write) -> Result<u8> {
-    let names = users.verifiers.keys().map(|name| [name.as_slice(), b"\n"].concat()).collect::<Vec<_>>().concat();
+    let names = users.records.keys().map(|name| [name.as_slice(), b"\n"].concat()).collect::<Vec<_>>().concat();
     let written = output.write_all(&names).and_then(|()| output.flush());
     written.map(|()| 0).map_err(|error| Ended::unwritten(&error))
 }
@@ -89,14 +89,14 @@ fn file(options: &Passwd) -> Result<PathBuf> {
 
 /// All users of a file.
 struct Users {
-    verifiers: BTreeMap<Vec<u8>, Secret>,
+    records: BTreeMap<Vec<u8>, Secret>,
     decoy: Option<Decoy>,
 }
 
 impl Users {
     /// None where there is no file yet.
     fn read(path: &Path) -> Result<Self> {
-        let mut users = Self { verifiers: BTreeMap::new(), decoy: None };
+        let mut users = Self { records: BTreeMap::new(), decoy: None };
         let cdb = match Cdb::open(path) {
             Ok(cdb) => cdb,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(users),
@@ -107,22 +107,23 @@ impl Users {
             if key == DECOY_KEY {
                 users.decoy = Decoy::parse(&value);
             } else {
-                users.verifiers.insert(key, Secret::new(value));
+                users.records.insert(key, Secret::new(value));
             }
         }
         Ok(users)
     }
 
-    fn add(&mut self, user: &[u8], password: &[u8], iterations: u32) -> Result<()> {
+    fn add(&mut self, user: &[u8], password: &[u8], keeping: &Keeping) -> Result<()> {
         check(user, password)?;
         let mut salt = [0; Verifier::SALT_OCTETS];
         random(&mut salt)?;
-        let verifier = Verifier::of_password(password, &salt, iterations);
-        self.insert(user, &verifier)
+        let verifier = Verifier::of_password(password, &salt, keeping.iterations);
+        let context = keeping.cram.then(|| CramContext::of_password(password));
+        self.insert(user, &verifier, context.as_ref())
     }
 
-    fn insert(&mut self, user: &[u8], verifier: &Verifier) -> Result<()> {
-        self.verifiers.insert(user.to_vec(), verifier.to_text());
+    fn insert(&mut self, user: &[u8], verifier: &Verifier, context: Option<&CramContext>) -> Result<()> {
+        self.records.insert(user.to_vec(), record(verifier, context));
         // Who does not exist looks like who was added last.
         match &mut self.decoy {
             Some(decoy) => decoy.iterations = verifier.iterations(),
@@ -136,7 +137,7 @@ impl Users {
     }
 
     /// Lines `user:password` or `user:{SCRAM-SHA-256}...` of standard input.
-    fn import(&mut self, iterations: u32) -> Result<()> {
+    fn import(&mut self, keeping: &Keeping) -> Result<()> {
         let mut input = io::stdin().lock();
         for number in 1_u64.. {
             let line = line(&mut input)?;
@@ -153,9 +154,11 @@ impl Users {
             };
             let (user, secret) = text.split_at(colon);
             let secret = secret.get(1..).unwrap_or_default();
-            match Verifier::parse(secret) {
-                Some(verifier) => check(user, b"-").and_then(|()| self.insert(user, &verifier)).map_err(in_line)?,
-                None => self.add(user, secret, iterations).map_err(in_line)?,
+            match Verifier::parse(Hash::Sha256, secret) {
+                Some(verifier) => {
+                    check(user, b"-").and_then(|()| self.insert(user, &verifier, None)).map_err(in_line)?
+                }
+                None => self.add(user, secret, keeping).map_err(in_line)?,
             }
         }
         Ok(())
@@ -167,7 +170,7 @@ impl Users {
         if let Some(decoy) = &self.decoy {
             add(DECOY_KEY, &decoy.to_text())?;
         }
-        self.verifiers.iter().try_for_each(|(user, verifier)| add(user, verifier))?;
+        self.records.iter().try_for_each(|(user, record)| add(user, record))?;
         maker.finish().map_err(boxed)?;
         replacement.install().map_err(|error| match error {
             InstallError::Sync(error) | InstallError::Move(error) => boxed(error),

@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::auth::checker::Checked;
-use crate::auth::{Binding, Chance, Claim, Convention, Exchange, Mechanism, Secret, Step};
-use crate::control::checker::Checker;
+use crate::auth::{Binding, Chance, Claim, Exchange, Mechanism, Secret, Step};
+use crate::session::mechanisms::Unusable;
 use crate::session::{Session, Stage, Then, Turn};
 use crate::smtp::printable::loggable;
 use crate::smtp::reply::{self, Reply};
@@ -45,15 +45,6 @@ pub struct Attempt {
     exchange: Exchange,
     /// What the checker is asked.
     pub claim: Claim,
-}
-
-/// Why a mechanism cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unusable {
-    /// The settings, or the checker, do not have it.
-    Off,
-    /// It shows the password, and SECURE_AUTH is set.
-    NeedsTls,
 }
 
 /// How the log tells why an attempt failed, in the place of the exit code of a checker.
@@ -150,6 +141,8 @@ impl Session<'_> {
                 let Underway { exchange, without_relay } = underway;
                 self.proven(exchange.mechanism(), exchange.user().to_vec(), without_relay)
             }
+            // The failure is counted and logged.
+            Step::Over => self.judged(Turn::say(reply::AUTH_REFUSED)),
             Step::Cancelled => {
                 self.failed(reply::AUTH_CANCELLED, Status::Malformed, mechanism, underway.exchange.user())
             }
@@ -170,23 +163,30 @@ impl Session<'_> {
             Checked::Yes(said) => (said, false),
             Checked::WithoutRelay(said) => (said, true),
             Checked::No { code, said } => {
-                let turn = self.failed(reply::AUTH_REFUSED, Status::Code(code), Some(mechanism), &user);
+                let turn = match exchange.refuse(&self.scope()) {
+                    Some(told) => {
+                        self.auth.exchange = Some(Box::new(Underway { exchange, without_relay: false }));
+                        let line = self.attempt_line(Status::Code(code), Some(mechanism), &user);
+                        self.auth.failures = self.auth.failures.saturating_add(1);
+                        Turn::say(reply::challenge(&STANDARD.encode(told))).log(line)
+                    }
+                    None => self.failed(reply::AUTH_REFUSED, Status::Code(code), Some(mechanism), &user),
+                };
                 return turn.delayed(self.setup.control.penalty_seconds).also_said(&said);
             }
             Checked::CannotTell(why) => return self.cannot_tell(mechanism, &user, &why),
         };
-        if !mechanism.is_scram() {
+        if mechanism.scram_hash().is_none() {
             return self.proven(mechanism, user, without_relay);
         }
         match exchange.verify_with(&Secret::new(said)) {
             Some(step) => self.follow(Underway { exchange, without_relay }, step),
-            None => self.cannot_tell(mechanism, &user, "it has not written a verifier of SCRAM-SHA-256"),
+            None => self.cannot_tell(mechanism, &user, &format!("it has not written a verifier for {mechanism}")),
         }
     }
 
-    fn cannot_tell(&self, mechanism: Mechanism, user: &[u8], why: &str) -> Turn {
-        let line = self.attempt_line(Status::CannotTell, Some(mechanism), user);
-        Turn::say(reply::AUTH_FAILURE).log(line).also_said(why)
+    fn cannot_tell(&mut self, mechanism: Mechanism, user: &[u8], why: &str) -> Turn {
+        self.failed(reply::AUTH_FAILURE, Status::CannotTell, Some(mechanism), user).also_said(why)
     }
 
     fn proven(&mut self, mechanism: Mechanism, user: Vec<u8>, without_relay: bool) -> Turn {
@@ -212,13 +212,27 @@ impl Session<'_> {
     /// D68: who fails too often is sent away, after the reply.
     fn failed(&mut self, reply: Reply, status: Status, mechanism: Option<Mechanism>, user: &[u8]) -> Turn {
         self.auth.failures = self.auth.failures.saturating_add(1);
-        let turn = Turn::say(reply).log(self.attempt_line(status, mechanism, user));
+        self.judged(Turn::say(reply).log(self.attempt_line(status, mechanism, user)))
+    }
+
+    fn judged(&self, turn: Turn) -> Turn {
         let most = self.setup.environment.get(b"AUTH_MAXFAIL").and_then(|text| std::str::from_utf8(text).ok());
         let most = most.and_then(|text| text.trim().parse().ok()).unwrap_or(FAILURES_MAX).max(FAILURES_MIN);
         if self.auth.failures < most {
             return turn;
         }
         Turn { then: Then::Dismiss(reply::TOO_MANY_FAILURES), ..turn }
+    }
+
+    /// For what a token of XOAUTH2 would have to be.
+    fn scope(&self) -> String {
+        match (self.setup.environment.get(b"XOAUTH2_SCOPE"), &self.setup.checker) {
+            (Some(scope), _) => String::from_utf8_lossy(scope).into_owned(),
+            (None, checker) => {
+                let host = checker.as_ref().map_or(b"".as_slice(), |checker| &checker.host);
+                format!("https://{}/", String::from_utf8_lossy(host))
+            }
+        }
     }
 
     /// The log line about an attempt.
@@ -243,57 +257,6 @@ impl Session<'_> {
         line.into_bytes()
     }
 
-    /// The lines of EHLO about AUTH: nothing where nothing can be used.
-    pub(super) fn auth_extensions(&self, checker: &Checker) -> Vec<Vec<u8>> {
-        if self.setup.control.force_tls && !self.credentials.tls {
-            return Vec::new();
-        }
-        let is_usable = |mechanism: &Mechanism| self.unusable(checker, *mechanism).is_none();
-        let names: Vec<&str> = Mechanism::ALL.into_iter().filter(is_usable).map(Mechanism::name).collect();
-        if names.is_empty() {
-            return Vec::new();
-        }
-        let names = names.join(" ");
-        let old = self.setup.environment.get(b"OLD_CLIENT").map(|_| format!("AUTH={names}"));
-        [format!("AUTH {names}")].into_iter().chain(old).map(String::into_bytes).collect()
-    }
-
-    /// The one predicate of EHLO and AUTH (D66). auth-cdb has no passwords, so it cannot judge CRAM-MD5; other checkers have no
-    /// verifiers.
-    fn unusable(&self, checker: &Checker, mechanism: Mechanism) -> Option<Unusable> {
-        let environment = &self.setup.environment;
-        let is_set = |name: &[u8]| environment.get(name).is_some();
-        let has_verifiers = || {
-            let convention = Convention::of(self.setup);
-            checker.has(|name| name == b"auth-cdb") && convention == Convention::IndiMail
-        };
-        let is_off = match mechanism {
-            Mechanism::Login => is_set(b"DISABLE_AUTH_LOGIN"),
-            Mechanism::Plain => is_set(b"DISABLE_AUTH_PLAIN"),
-            Mechanism::CramMd5 => {
-                is_set(b"DISABLE_CRAM_MD5") || !checker.has(|name| !matches!(name, b"auth-cdb" | b"false"))
-            }
-            Mechanism::ScramSha256 => is_set(b"DISABLE_SCRAM_SHA256") || !has_verifiers(),
-            Mechanism::ScramSha256Plus => is_set(b"DISABLE_SCRAM_SHA256_PLUS") || !has_verifiers(),
-        };
-        let binds = mechanism == Mechanism::ScramSha256Plus;
-        let is_tls = self.credentials.tls;
-        let needs_tls = binds || mechanism.shows_password() && is_set(b"SECURE_AUTH");
-        if is_off || (is_tls && binds && !self.channel.can_bind()) {
-            return Some(Unusable::Off);
-        }
-        (needs_tls && !is_tls).then_some(Unusable::NeedsTls)
-    }
-
-    /// What an exchange by this mechanism has to do with the channel.
-    fn binding(&self, checker: &Checker, mechanism: Mechanism) -> Binding {
-        match mechanism {
-            Mechanism::ScramSha256Plus => Binding::To(self.channel.clone()),
-            Mechanism::ScramSha256 if self.unusable(checker, Mechanism::ScramSha256Plus).is_none() => Binding::Offered,
-            Mechanism::ScramSha256 | Mechanism::Login | Mechanism::Plain | Mechanism::CramMd5 => Binding::Unoffered,
-        }
-    }
-
     /// What the queue program is told of a client that has authenticated itself, or whose certificate is of this address, in the
     /// place of what the environment says.
     #[must_use]
@@ -307,6 +270,7 @@ impl Session<'_> {
             (b"AUTHINFO", user.clone()),
             (b"AUTHENTICATED", b"1".to_vec()),
             (b"SMTPAUTHUSER", user.clone()),
+            (b"SMTP_AUTH_USER", user.clone()),
             (b"SMTPAUTHMETHOD", mechanism.name().to_ascii_lowercase().into_bytes()),
         ];
         if !self.credentials.without_relay {

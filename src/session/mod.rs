@@ -5,6 +5,7 @@ mod data;
 mod greet;
 mod helo;
 mod mail;
+mod mechanisms;
 mod notice;
 mod rcpt;
 mod starttls;

@@ -4,11 +4,14 @@
 record=$QUEUE_HOME/asked.$$
 cat <&3 >"$record"
 exec 3<"$record"
-asked=$(cat -v <"$record")
+asked=$(cat -vT <"$record")
 rm "$record"
 echo "checker: asked $asked" >&2
 case $asked in
 'bob^@secret^@^@'*) exit 0 ;;
+'bob@example.org^@tok123^@^@^Q^@') exit 0 ;;
+'user^@^@^@^K^@' | 'user^@^@^@^L^@')
+    echo '{SCRAM-SHA-1}4096,QSXCR+Q6sek8bf92,6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=' && exit 0 ;;
 'joe@local.ex^@secret^@^@'*) exit 0 ;;
 'a b^@<'*'.'*'@mx.test>^@b913a602c7eda7a495b4e6e7334d3890^@^C^@') exit 0 ;;
 'tim^@b913a602c7eda7a495b4e6e7334d3890^@<'*'@mx.test>^@') exit 0 ;;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::auth::Channel;
 use crate::control::Setup;
+use crate::control::checker::Checker;
 use crate::message::date::rfc5322;
 use crate::message::received::Encryption;
 use crate::policy::verdict::Answer;
@@ -11,8 +12,8 @@ use crate::policy::verdict::Answer;
 fn setup(variables: &[&str]) -> Setup {
     let pairs = variables.iter().map(|name| (name.as_bytes().to_vec(), Vec::new()));
     let mut setup = Setup { environment: pairs.collect(), ..Setup::default() };
-    let program = [b"/usr/bin/auth-cdb".to_vec(), b"/bin/checker".to_vec()].into();
-    setup.checker = Some(Checker { host: b"mx.test".to_vec(), program });
+    let program = [b"/usr/bin/auth-cdb".to_vec(), b"/bin/checker".to_vec()].into_iter();
+    setup.checker = Checker::of_arguments(b"mx.test", program, &setup.environment).unwrap();
     setup.control.greeting = vec![b"mx.test".to_vec()];
     setup.control.force_tls = variables.contains(&"FORCE_TLS");
     setup
@@ -66,6 +67,24 @@ fn tls_decides_what_is_offered() {
         let setup = setup(variables);
         assert_eq!(offered(&mut Session::new(&setup)), *clear, "{variables:?}");
         assert_eq!(offered(&mut encrypted(&setup, channel())), *over_tls, "{variables:?}");
+    }
+    // With the old ones.
+    let legacy = setup(&["AUTH_LEGACY"]);
+    let cram = "CRAM-MD5 CRAM-SHA1 CRAM-SHA224 CRAM-SHA256 CRAM-SHA384 CRAM-SHA512 CRAM-RIPEMD";
+    let clear = format!("LOGIN PLAIN XOAUTH2 {cram} SCRAM-SHA-256");
+    assert_eq!(offered(&mut Session::new(&legacy)), clear);
+    let over_tls = offered(&mut encrypted(&legacy, channel()));
+    assert_eq!(over_tls, format!("{clear} SCRAM-SHA-256-PLUS"));
+    // And with a checker that has verifiers of SHA-1.
+    for (variables, last) in [
+        (&["AUTH_LEGACY"][..], "SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS"),
+        (&["AUTH_LEGACY", "DISABLE_SCRAM_SHA1_PLUS"], "SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-256-PLUS"),
+        (&[], "CRAM-MD5 SCRAM-SHA-256 SCRAM-SHA-256-PLUS"),
+    ] {
+        let mut setup = setup(variables);
+        setup.checker.as_mut().unwrap().checks.scram_sha_1 = true;
+        let over_tls = offered(&mut encrypted(&setup, channel()));
+        assert!(over_tls.ends_with(last), "{variables:?} {over_tls}");
     }
     // TLS without anything to bind to.
     let setup = setup(&[]);

@@ -2,8 +2,8 @@
 
 use postern::auth::checker::Checked;
 use postern::auth::users::Decoy;
-use postern::auth::{Chance, Channel, Claim, Convention, PASSWORD_OCTETS_MAX, USER_OCTETS_MAX, Verifier};
-use postern::control::checker::Checker;
+use postern::auth::{Chance, Channel, Claim, CramContext, Hash, TOKEN_OCTETS_MAX, USER_OCTETS_MAX, Verifier};
+use postern::control::checker::{Checker, Checks, Convention};
 use postern::control::{Control, Setup};
 use postern::message::received::Encryption;
 use postern::policy::verdict::Answer;
@@ -21,9 +21,12 @@ pub fn auth(input: &[u8]) {
     let program: &[&[u8]] =
         if switches & 1 > 0 { &[b"/bin/auth-cdb", b"/bin/checker"] } else { &[b"/bin/checker", b"/bin/false"] };
     let program = program.iter().map(|word| word.to_vec()).collect();
-    let mut setup = Setup { checker: Some(Checker { host: b"mx.test".to_vec(), program }), ..Setup::default() };
-    setup.control = Control { greeting: vec![b"mx.test".to_vec()], starttls: true, ..Control::default() };
     let convention = if switches & 2 > 0 { Convention::Vpopmail } else { Convention::IndiMail };
+    let checks = Checks { cram_md5: true, cram_others: true, token: true, scram_sha_1: true, scram_sha_256: true };
+    let legacy = switches & 4 > 0;
+    let checker = Checker { host: b"mx.test".to_vec(), program, convention, checks, legacy, ..Checker::default() };
+    let mut setup = Setup { checker: Some(checker), ..Setup::default() };
+    setup.control = Control { greeting: vec![b"mx.test".to_vec()], starttls: true, ..Control::default() };
     let mut answers = Input(input.counted());
     let mut session = Session::new(&setup);
     // That the checker has said yes to this session, or has given it a verifier to prove.
@@ -83,7 +86,7 @@ fn sound(claim: &Claim, convention: Convention) {
     assert_eq!(fields[0], claim.user);
     assert!(!claim.user.is_empty() && claim.user.len() <= USER_OCTETS_MAX);
     assert!(!claim.user.iter().any(u8::is_ascii_control));
-    assert!(record.len() < USER_OCTETS_MAX + PASSWORD_OCTETS_MAX + 10);
+    assert!(record.len() < USER_OCTETS_MAX + TOKEN_OCTETS_MAX + 10);
     assert!(!format!("{claim:?}").contains("secret-password"));
 }
 
@@ -110,9 +113,15 @@ fn presentable(turn: &Turn) {
 
 /// What is read is written as it was, and every verifier can be used.
 pub fn verifier(input: &[u8]) {
-    if let Some(verifier) = Verifier::parse(input) {
-        assert_eq!(Verifier::parse(&verifier.to_text()).as_ref(), Some(&verifier));
-        assert!(!verifier.salt().is_empty() && verifier.iterations() >= Verifier::ITERATIONS_MIN);
+    for hash in [Hash::Sha1, Hash::Sha256] {
+        if let Some(verifier) = Verifier::parse(hash, input) {
+            assert_eq!(Verifier::parse(hash, &verifier.to_text()).as_ref(), Some(&verifier));
+            assert!(!verifier.salt().is_empty() && verifier.iterations() >= Verifier::ITERATIONS_MIN);
+        }
+    }
+    if let Some(context) = CramContext::parse(input) {
+        assert_eq!(CramContext::parse(&context.to_text()).as_ref(), Some(&context));
+        assert!(!context.accepts(input, input));
     }
     if let Some(decoy) = Decoy::parse(input) {
         assert_eq!(Decoy::parse(&decoy.to_text()).unwrap().verifier(b"x"), decoy.verifier(b"x"));
