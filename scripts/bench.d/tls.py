@@ -11,9 +11,9 @@ from client import Session
 from shared import DIST, HOST, OURS, QUICK, Daemon, Row, at_most_ratio, instructions, make_home, proportional_kib
 
 SMTPS = Daemon(OURS.argv, {**OURS.home, "SMTPS": ""})
-# A variable costs what it costs, whatever its name.
+# A variable costs what it costs, whatever it is: one of the same length stands in the place of STARTTLS.
 OFFERED = Daemon(OURS.argv, {**OURS.home, "STARTTLS": ""})
-NOT_OFFERED = Daemon(OURS.argv, {**OURS.home, "NOTHING.": ""})
+NOT_OFFERED = Daemon(OURS.argv, {**OURS.home, "AUTH_ALL": ""})
 KINDS = {"RSA-2048": ["rsa:2048"], "ECDSA P-256": ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]}
 
 

@@ -89,7 +89,12 @@ fn certificate(setup: &Setup) -> PathBuf {
 
 /// D84: a path from the root is taken as it is; the original puts it behind the directory.
 fn file(setup: &Setup, variable: &str, otherwise: &'static str) -> PathBuf {
-    directory(setup).join(named(setup, variable).unwrap_or(Path::new(otherwise)))
+    let (directory, name) = (directory(setup), named(setup, variable).unwrap_or(Path::new(otherwise)));
+    // At its final size at once: sessions without TLS pay for this.
+    let mut path = PathBuf::with_capacity(directory.as_os_str().len() + name.as_os_str().len() + 1);
+    path.push(directory);
+    path.push(name);
+    path
 }
 
 fn directory(setup: &Setup) -> &Path {
