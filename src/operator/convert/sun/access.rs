@@ -20,8 +20,8 @@ pub(super) struct Access {
 /// What an access table says about a client.
 #[derive(Debug)]
 pub(super) enum Client {
-    /// May relay, even if INTERNAL_IP does not name it.
-    Granted { line: usize },
+    /// May relay, even if INTERNAL_IP does not name it; and if it does, by this line or else by that table.
+    Granted { line: usize, from_internal: bool },
     /// May not relay, even if INTERNAL_IP names it.
     Vetoed { line: usize, text: String },
     /// May not relay unless INTERNAL_IP names it, which puts it on another channel.
@@ -31,7 +31,7 @@ pub(super) enum Client {
 impl Client {
     pub(super) fn line(&self) -> usize {
         match self {
-            Client::Granted { line } | Client::Vetoed { line, .. } | Client::LeftToOthers { line, .. } => *line,
+            Client::Granted { line, .. } | Client::Vetoed { line, .. } | Client::LeftToOthers { line, .. } => *line,
         }
     }
 
@@ -245,7 +245,8 @@ fn grant(relay: &Relay, access: &mut Access, conversion: &mut Conversion) {
     let sender = match (&relay.sender, &relay.recipient) {
         (Party::Anyone, Party::Anyone) => {
             for network in &relay.networks {
-                access.clients.add(*network, Client::Granted { line: relay.line });
+                let granted = Client::Granted { line: relay.line, from_internal: relay.from_internal };
+                access.clients.add(*network, granted);
             }
             return;
         }
@@ -269,6 +270,28 @@ fn grant(relay: &Relay, access: &mut Access, conversion: &mut Conversion) {
     }
 }
 
+/// Refuses the clients of a network even if they are internal, as far as no earlier line was about them as internal clients;
+/// whether a grant to them as strangers had to go for it.
+fn veto(network: Network, relay: &Relay, access: &mut Access) -> bool {
+    let gives_way =
+        |client: &Client| matches!(client, Client::LeftToOthers { .. } | Client::Granted { from_internal: false, .. });
+    let (text, clients) = (&relay.template.text, &mut access.clients);
+    let mut places: Vec<Network> = clients
+        .iter()
+        .filter(|(place, client)| network.covers(*place) && gives_way(client))
+        .map(|(place, _)| place)
+        .collect();
+    if clients.at(network).is_none_or(gives_way) {
+        places.push(network);
+    }
+    let mut takes_away = false;
+    for place in places {
+        takes_away |= matches!(clients.at(place), Some(Client::Granted { .. }));
+        clients.put(place, Client::Vetoed { line: relay.line, text: text.clone() });
+    }
+    takes_away
+}
+
 fn refuse(relay: &Relay, access: &mut Access, texts: &mut Texts, conversion: &mut Conversion) {
     let (line, text) = (relay.line, relay.template.text.clone());
     if relay.is_everything() {
@@ -279,10 +302,12 @@ fn refuse(relay: &Relay, access: &mut Access, texts: &mut Texts, conversion: &mu
         }
     } else if relay.is_any_mail() {
         for network in &relay.networks {
-            let text = text.clone();
-            let client =
-                if relay.from_internal { Client::Vetoed { line, text } } else { Client::LeftToOthers { line, text } };
-            access.clients.add(*network, client);
+            if !relay.from_internal {
+                access.clients.add(*network, Client::LeftToOthers { line, text: text.clone() });
+            } else if veto(*network, relay, access) {
+                let why = "refuses internal clients that an earlier line grants as strangers; they are refused";
+                conversion.not_carried(line, &relay.text, why);
+            }
         }
         if relay.to_internal {
             let why = "does not relay any more, but its mail to local domains is accepted: tcp.smtp can deny it";

@@ -283,6 +283,21 @@ fn relays_by_files(conversion: &Conversion, ip: IpAddr, sender: &str, recipient:
     by_sender || decided(conversion, ip).1 || lines(conversion, "rcpthosts").iter().any(|line| line == domain)
 }
 
+#[test]
+fn a_refusal_of_internal_clients_counts_behind_a_line_about_strangers() {
+    for (of_strangers, is_complete) in [("$N", true), ("$Y", false)] {
+        for client in ["192.0.2.*", "192.0.2.9"] {
+            let source = format!(
+                "ORIG_MAIL_ACCESS\n\n  TCP|*|*|{client}|*|tcp_local|*|tcp_local|*  {of_strangers}\n  \
+                 TCP|*|*|192.0.2.*|*|*|*|tcp_local|*  $N\n\nINTERNAL_IP\n\n  192.0.2.* $Y\n"
+            );
+            let conversion = convert(Source::Sun, source.as_bytes());
+            assert!(!decided(&conversion, "192.0.2.9".parse().unwrap()).1, "{conversion}");
+            assert_eq!(conversion.is_complete(), is_complete, "{conversion}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn access_tables_are_never_widened(rows in prop::collection::vec(mail(), 0..6), is_listed in any::<bool>()) {
