@@ -119,7 +119,8 @@ fn path_of(value: &[u8]) -> PathBuf {
 }
 
 impl Setup {
-    /// Loads every setting of [`VARIABLES`] and [`FILES`]; a variable wins over its file, which is then not read.
+    /// Loads every setting of [`VARIABLES`](crate::control::settings::VARIABLES) and [`FILES`]; a variable wins over its file,
+    /// which is then not read.
     ///
     /// `host` is the first argument of `smtpd`, a name for this host.
     ///
@@ -132,7 +133,8 @@ impl Setup {
         Ok(setup)
     }
 
-    /// Loads every setting of [`VARIABLES`]: who the client is, and what the rules of tcpserver say of it.
+    /// Loads every setting of [`VARIABLES`](crate::control::settings::VARIABLES): who the client is, and what the rules of
+    /// tcpserver say of it.
     #[must_use]
     pub fn from_environment(environment: Environment) -> Self {
         let mut setup = Setup::default();
