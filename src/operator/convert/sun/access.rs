@@ -2,6 +2,7 @@
 
 use crate::client::network::Network;
 use crate::operator::convert::first_hit::{EVERYONE, FirstHit};
+use crate::operator::convert::sun::client::{Client, veto};
 use crate::operator::convert::sun::pattern::{Template, clients};
 use crate::operator::convert::sun::port::check_service;
 use crate::operator::convert::sun::table::{Entry, Item, Table};
@@ -15,33 +16,6 @@ const TABLES: [&str; 2] = ["ORIG_MAIL_ACCESS", "ORIG_SEND_ACCESS"];
 #[derive(Debug, Default)]
 pub(super) struct Access {
     pub(super) clients: FirstHit<Client>,
-}
-
-/// What an access table says about a client.
-#[derive(Debug)]
-pub(super) enum Client {
-    /// May relay, even if INTERNAL_IP does not name it; and if it does, by this line or else by that table.
-    Granted { line: usize, from_internal: bool },
-    /// May not relay, even if INTERNAL_IP names it.
-    Vetoed { line: usize, text: String },
-    /// May not relay unless INTERNAL_IP names it, which puts it on another channel.
-    LeftToOthers { line: usize, text: String },
-}
-
-impl Client {
-    pub(super) fn line(&self) -> usize {
-        match self {
-            Client::Granted { line, .. } | Client::Vetoed { line, .. } | Client::LeftToOthers { line, .. } => *line,
-        }
-    }
-
-    /// What its refusals say.
-    pub(super) fn text(&self) -> String {
-        match self {
-            Client::Granted { .. } => String::new(),
-            Client::Vetoed { text, .. } | Client::LeftToOthers { text, .. } => text.clone(),
-        }
-    }
 }
 
 /// An entry about mail from outside to the outside.
@@ -270,28 +244,6 @@ fn grant(relay: &Relay, access: &mut Access, conversion: &mut Conversion) {
     }
 }
 
-/// Refuses the clients of a network even if they are internal, as far as no earlier line was about them as internal clients;
-/// whether a grant to them as strangers had to go for it.
-fn veto(network: Network, relay: &Relay, access: &mut Access) -> bool {
-    let gives_way =
-        |client: &Client| matches!(client, Client::LeftToOthers { .. } | Client::Granted { from_internal: false, .. });
-    let (text, clients) = (&relay.template.text, &mut access.clients);
-    let mut places: Vec<Network> = clients
-        .iter()
-        .filter(|(place, client)| network.covers(*place) && gives_way(client))
-        .map(|(place, _)| place)
-        .collect();
-    if clients.at(network).is_none_or(gives_way) {
-        places.push(network);
-    }
-    let mut takes_away = false;
-    for place in places {
-        takes_away |= matches!(clients.at(place), Some(Client::Granted { .. }));
-        clients.put(place, Client::Vetoed { line: relay.line, text: text.clone() });
-    }
-    takes_away
-}
-
 fn refuse(relay: &Relay, access: &mut Access, texts: &mut Texts, conversion: &mut Conversion) {
     let (line, text) = (relay.line, relay.template.text.clone());
     if relay.is_everything() {
@@ -304,7 +256,7 @@ fn refuse(relay: &Relay, access: &mut Access, texts: &mut Texts, conversion: &mu
         for network in &relay.networks {
             if !relay.from_internal {
                 access.clients.add(*network, Client::LeftToOthers { line, text: text.clone() });
-            } else if veto(*network, relay, access) {
+            } else if veto(&mut access.clients, *network, line, &text) {
                 let why = "refuses internal clients that an earlier line grants as strangers; they are refused";
                 conversion.not_carried(line, &relay.text, why);
             }

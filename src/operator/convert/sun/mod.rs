@@ -6,11 +6,13 @@ use std::net::Ipv4Addr;
 use crate::client::network::Network;
 use crate::operator::convert::first_hit::{EVERYONE, FirstHit};
 use crate::operator::convert::{Conversion, NativeFile, set};
-use access::{Access, Client};
+use access::Access;
+use client::Client;
 use pattern::{Template, clients};
 use table::{Item, Table, tables};
 
 mod access;
+mod client;
 mod pattern;
 mod port;
 mod table;
