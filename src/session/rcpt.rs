@@ -7,6 +7,7 @@ use crate::policy::relay::suffix_of_variable;
 use crate::policy::rules::RuleFile;
 use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Verdict};
 use crate::policy::{Facts, judge_rcpt};
+use crate::session::mail::by_user;
 use crate::session::{AskBy, Greeted, Recipient, Session, Stage, Transaction, Turn, ruled, rules_line};
 use crate::smtp::parameter::check_rcpt_parameters;
 use crate::smtp::path::{Path, domain, ip4_literal};
@@ -196,8 +197,11 @@ fn refusal_line(facts: &Facts<'_>, argument: &[u8], reason: &Reason) -> Vec<u8> 
             );
             let unrelayed = matches!(reason, Reason::NoRelay | Reason::RelayLevel | Reason::LookupFailed(_));
             let unrelayed = unrelayed && !of_mailbox && !is_of_refusing_list(reason);
-            let what: &[u8] = if unrelayed { b"Invalid RELAY client" } else { b"Invalid RECIPIENT address" };
-            [what, b": MAIL from <", &sender, b"> RCPT <", &recipient, b">"].concat()
+            let (what, user): (&[u8], _) = match unrelayed {
+                true => (b"Invalid RELAY client", by_user(facts)),
+                false => (b"Invalid RECIPIENT address", Vec::new()),
+            };
+            [what, b": MAIL from <", &sender, b"> RCPT <", &recipient, b">", &user].concat()
         }
     }
 }
