@@ -13,9 +13,6 @@ use crate::control::load::read_list;
 /// Where zones are, unless TZDIR names another directory.
 const DIRECTORY: &[u8] = b"/usr/share/zoneinfo";
 
-/// When summer time begins and ends in a zone that names it and does not say when, as in the C library.
-const USUAL_CHANGES: &[u8] = b",M3.2.0,M11.1.0";
-
 /// A time zone; UTC by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Zone(Option<TimeZone>);
@@ -34,17 +31,20 @@ impl fmt::Display for NoZone {
 
 impl Zone {
     /// The zone of `TZ`: the name of a file in `TZDIR`, the path of one, or a rule of POSIX as `CET-1CEST,M3.5.0,M10.5.0/3`,
-    /// each behind a colon or not; UTC if it is not set, or empty.
+    /// each behind a colon or not; UTC if it is not set, or empty. A rule that names a summer time has to say when it is: what
+    /// the C library takes it for depends on the host.
     ///
     /// # Errors
     ///
     /// [`NoZone`] if it is none of these.
     pub fn of(environment: &Environment) -> Result<Self, NoZone> {
-        let Some(value) = environment.get(b"TZ").filter(|value| !value.is_empty()) else { return Ok(Self(None)) };
+        let value = environment.get(b"TZ").unwrap_or_default();
         let name = value.strip_prefix(b":").unwrap_or(value);
+        if name.is_empty() {
+            return Ok(Self(None));
+        }
         let directory = environment.get(b"TZDIR").filter(|directory| !directory.is_empty()).unwrap_or(DIRECTORY);
-        let zone =
-            of_file(directory, name).or_else(|| of_rule(name)).or_else(|| of_rule(&[name, USUAL_CHANGES].concat()));
+        let zone = of_file(directory, name).or_else(|| of_rule(name));
         zone.map(|zone| Self(Some(zone))).ok_or_else(|| NoZone { name: value.to_vec() })
     }
 
@@ -75,5 +75,6 @@ fn of_rule(rule: &[u8]) -> Option<TimeZone> {
     // No changes, one kind of local time, whose name is empty: it holds nowhere, because the rule always does.
     let header = [b"TZif3".as_slice(), &[0; 15 + 16], &1_u32.to_be_bytes(), &1_u32.to_be_bytes()].concat();
     let data = [0; 6 + 1];
-    TimeZone::from_tz_data(&[&header, data.as_slice(), &header, &data, b"\n", rule, b"\n"].concat()).ok()
+    let zone = TimeZone::from_tz_data(&[&header, data.as_slice(), &header, &data, b"\n", rule, b"\n"].concat()).ok()?;
+    zone.as_ref().extra_rule().is_some().then_some(zone)
 }

@@ -63,7 +63,7 @@ mod tests {
     fn clocks_are_changed_on_both_hemispheres() {
         let (berlin, sydney) = (b"CET-1CEST,M3.5.0,M10.5.0/3", b"AEST-10AEDT,M10.1.0,M4.1.0/3");
         let (newfoundland, greenland) = (b"NST3:30NDT,M3.2.0,M11.1.0", b"<-02>2<-01>,M3.5.0/-1,M10.5.0/0");
-        let table: [(&[u8], u64, &str); 13] = [
+        let table: [(&[u8], u64, &str); 12] = [
             (berlin, 1_774_745_999, "Sun, 29 Mar 2026 01:59:59 +0100"),
             (berlin, 1_774_746_000, "Sun, 29 Mar 2026 03:00:00 +0200"),
             (berlin, 1_792_889_999, "Sun, 25 Oct 2026 02:59:59 +0200"),
@@ -76,7 +76,6 @@ mod tests {
             (newfoundland, 1_798_774_199, "Thu, 31 Dec 2026 23:59:59 -0330"),
             (greenland, 1_774_745_999, "Sat, 28 Mar 2026 22:59:59 -0200"),
             (greenland, 1_774_746_000, "Sun, 29 Mar 2026 00:00:00 -0100"),
-            (b"CET-1CEST", 1_772_964_000, "Sun, 8 Mar 2026 12:00:00 +0200"),
         ];
         for (name, seconds, date) in table {
             assert_eq!(rfc5322(seconds, &zone(name)), date, "{}", name.escape_ascii());
