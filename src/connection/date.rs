@@ -12,7 +12,7 @@ impl Connection<'_> {
     /// Now, for RFC 5322: in the zone of the connection, but where a rule has set another TZ for a transaction.
     pub(super) fn date(&mut self, setup: &Setup) -> String {
         let named = |setup: &Setup| setup.environment.get(b"TZ").map(<[u8]>::to_vec);
-        if named(setup) == named(self.setup) {
+        if std::ptr::eq(setup, self.setup) || named(setup) == named(self.setup) {
             return rfc5322(now_seconds(), &self.zone);
         }
         rfc5322(now_seconds(), &zone_of(setup, &mut self.log))

@@ -15,7 +15,7 @@ const DIRECTORY: &[u8] = b"/usr/share/zoneinfo";
 
 /// A time zone; UTC by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Zone(Option<TimeZone>);
+pub struct Zone(Option<Box<TimeZone>>);
 
 /// TZ names no zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,13 +45,13 @@ impl Zone {
         }
         let directory = environment.get(b"TZDIR").filter(|directory| !directory.is_empty()).unwrap_or(DIRECTORY);
         let zone = of_file(directory, name).or_else(|| of_rule(name));
-        zone.map(|zone| Self(Some(zone))).ok_or_else(|| NoZone { name: value.to_vec() })
+        zone.map(|zone| Self(Some(Box::new(zone)))).ok_or_else(|| NoZone { name: value.to_vec() })
     }
 
     /// What its clocks are ahead of UTC at a moment, in seconds.
     #[must_use]
     pub fn offset_seconds(&self, moment: u64) -> i32 {
-        let Some(zone) = &self.0 else { return 0 };
+        let Some(zone) = self.0.as_deref() else { return 0 };
         let found = zone.find_local_time_type(i64::try_from(moment).unwrap_or(i64::MAX)).ok();
         // A file may end without a rule for the time after its last change.
         let last = || zone.as_ref().local_time_types().get(zone.as_ref().transitions().last()?.local_time_type_index());
