@@ -16,8 +16,8 @@ use crate::smtp::reply::Reply;
 use crate::tls::{Fault, Server, Stream, Taken};
 use crate::wire::descriptors::Descriptors;
 
-/// What is read at once at first.
-const BUFFER_OCTETS_FIRST: usize = 4096;
+/// What is read at once at first: the commands before a message.
+const BUFFER_OCTETS_FIRST: usize = 2000;
 /// What is read at once when a lot comes.
 const BUFFER_OCTETS_MAX: usize = 65_536;
 /// What most replies need.

@@ -249,7 +249,7 @@ fn session(deed: &Deed, form: &Form, is_set: bool) -> String {
         thread::sleep(Duration::from_millis(1500));
         smtp.end_input();
     }
-    let mut shown = smtp.rest().unwrap_or_else(|error| format!("{error:?}"));
+    let mut shown = smtp.rest().unwrap_or_else(|error| panic!("{}: {error:?}", deed.name));
     let took = if began.elapsed() >= Duration::from_secs(2) { "waited two seconds\n" } else { "" };
     smtp.end_input();
     smtp.exit();

@@ -12,7 +12,9 @@ pub mod text;
 mod transaction;
 pub mod zone;
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use crate::client::Client;
 use crate::control::checker::Checker;
@@ -34,6 +36,33 @@ pub struct Setup {
     pub log_is_connection: bool,
     /// The keys that variables have set, a bit each.
     pub set_by_variable: u64,
+}
+
+impl Setup {
+    /// Where relative paths begin.
+    #[must_use]
+    pub fn working_directory(&self) -> &Path {
+        working_directory(&self.environment, &self.control.directory)
+    }
+}
+
+/// Where relative paths begin: SYSCONFDIR, else the directory above the control directory.
+#[must_use]
+pub fn working_directory<'a>(environment: &'a Environment, control_directory: &'a Path) -> &'a Path {
+    let named = environment.get(b"SYSCONFDIR").map(|name| Path::new(OsStr::from_bytes(name)));
+    let above = control_directory.parent().unwrap_or(Path::new(""));
+    named.filter(|named| named.is_absolute()).unwrap_or(above)
+}
+
+/// What a variable names in place of a control file: a path as it is, or another file in the control directory; what begins
+/// with a dot begins in the working directory.
+#[must_use]
+pub fn file_named(named: &[u8], environment: &Environment, control_directory: &Path) -> String {
+    let name = String::from_utf8_lossy(named);
+    match name.starts_with('.') {
+        true => working_directory(environment, control_directory).join(name.as_ref()).to_string_lossy().into_owned(),
+        false => name.into_owned(),
+    }
 }
 
 /// The settings that are loaded when the connection starts; [`settings::SETTINGS`] tells what each one does.

@@ -39,6 +39,9 @@ impl Present {
                 return Self::default();
             }
             let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") {
+                continue; // They would seem to be files whose names share their bits.
+            }
             names = names.with(name);
             for form in FORMS {
                 if let Some(list) = name.strip_suffix(form) {
@@ -53,7 +56,7 @@ impl Present {
     /// may always be there.
     #[must_use]
     pub fn may_have(&self, name: &[u8]) -> bool {
-        self.0.may_have(name) || name.contains(&b'/')
+        self.0.may_have(name) || memchr::memchr(b'/', name).is_some()
     }
 }
 

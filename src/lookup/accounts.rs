@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::control::Setup;
@@ -182,7 +182,7 @@ impl<'s> Accounts<'s> {
         let answer = match source {
             Source::Anybody => Ok(whom == Whom::Recipient), // A line that lets everybody pass knows no accounts.
             Source::Cdb(path) => {
-                return self.is_in_cdb(self.working_directory().join(OsStr::from_bytes(&path)), forms());
+                return self.is_in_cdb(self.setup.working_directory().join(OsStr::from_bytes(&path)), forms());
             }
             Source::Program(text) => forms().try_fold(false, |known, form| match known {
                 true => Ok(true),
@@ -215,7 +215,7 @@ impl<'s> Accounts<'s> {
         let mut program = spawn::words(text, |name| environment.get(name).unwrap_or_default().to_vec());
         let Some(name) = program.first_mut() else { return Err("no program".to_owned()) };
         if name.contains(&b'/') {
-            *name = self.working_directory().join(OsStr::from_bytes(name)).into_os_string().into_encoded_bytes();
+            *name = self.setup.working_directory().join(OsStr::from_bytes(name)).into_os_string().into_encoded_bytes();
         }
         let name = name.escape_ascii().to_string();
         let question = [address, b"\0\0\0"].concat();
@@ -229,13 +229,6 @@ impl<'s> Accounts<'s> {
             },
             _ => Ok(false),
         }
-    }
-
-    /// Where relative paths of `recipients` begin: SYSCONFDIR, else the directory above the control directory.
-    fn working_directory(&self) -> &Path {
-        let named = self.setup.environment.get(b"SYSCONFDIR").map(|name| Path::new(OsStr::from_bytes(name)));
-        let above = self.setup.control.directory.parent().unwrap_or(Path::new(""));
-        named.filter(|named| named.is_absolute()).unwrap_or(above)
     }
 }
 

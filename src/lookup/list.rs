@@ -15,6 +15,9 @@ use crate::lookup::undecided::Unreadable;
 /// A small one gets its index the second time it is asked.
 const STREAMED_LOOKUPS_MAX: u32 = 8;
 
+/// Up to this many octets its entries are compared one by one: to prepare a search costs more.
+const COMPARED_OCTETS_MAX: usize = 512;
+
 /// The most keys the file itself is searched for; a client's name of a hundred labels must not cost a hundred searches.
 const STREAMED_KEYS_MAX: usize = 8;
 
@@ -95,7 +98,7 @@ impl List {
         let streamed_lookups_max = if list.is_small() { 1 } else { STREAMED_LOOKUPS_MAX };
         if self.streamed_lookups < streamed_lookups_max && keys.len() <= STREAMED_KEYS_MAX {
             self.streamed_lookups += 1;
-            return stream(&list.file, list.chunk_octets(), keys).map(Some);
+            return stream(&list.file, list.chunk_octets(), keys, COMPARED_OCTETS_MAX).map(Some);
         }
         let index = Index::new(list.read_whole()?);
         let line = index.first_line(keys);
@@ -111,23 +114,33 @@ pub(super) fn domain_keys(domain: &[u8]) -> Vec<&[u8]> {
     whole.into_iter().chain(dots.filter_map(|dot| domain.get(dot..))).collect()
 }
 
-/// Searches the list without keeping it: the first line that is one of the keys.
-fn stream(list: impl Read, chunk_octets: usize, keys: &[&[u8]]) -> io::Result<Option<u32>> {
-    let needles: Vec<Needle> = keys.iter().filter(|key| can_be_entry(key)).map(|key| Needle::new(key)).collect();
+/// Searches the list without keeping it: the first line that is one of the keys. Pieces of up to `compared_octets_max` are
+/// compared entry by entry.
+fn stream(list: impl Read, chunk_octets: usize, keys: &[&[u8]], compared_octets_max: usize) -> io::Result<Option<u32>> {
+    let mut needles = None;
     let mut found = None;
     pieces::each_piece(list, chunk_octets, |piece| {
-        found = first_in(piece, keys, &needles);
+        found = if piece.framed.len() <= compared_octets_max || piece.has_nul() {
+            first_compared(piece, keys)
+        } else {
+            first_searched(piece, needles.get_or_insert_with(|| needles_of(keys)))
+        };
         if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     Ok(found)
 }
 
-fn first_in(piece: &mut Piece<'_>, keys: &[&[u8]], needles: &[Needle]) -> Option<u32> {
-    if piece.has_nul() {
-        let wanted =
-            |entry: &Entry<'_>| can_be_entry(entry.text) && keys.iter().any(|key| key.eq_ignore_ascii_case(entry.text));
-        return text::entries(piece.lines()).find(wanted).map(|entry| piece.line.saturating_add(entry.line - 1));
-    }
+fn needles_of(keys: &[&[u8]]) -> Vec<Needle> {
+    keys.iter().filter(|key| can_be_entry(key)).map(|key| Needle::new(key)).collect()
+}
+
+fn first_compared(piece: &Piece<'_>, keys: &[&[u8]]) -> Option<u32> {
+    let wanted =
+        |entry: &Entry<'_>| can_be_entry(entry.text) && keys.iter().any(|key| key.eq_ignore_ascii_case(entry.text));
+    text::entries(piece.lines()).find(wanted).map(|entry| piece.line.saturating_add(entry.line - 1))
+}
+
+fn first_searched(piece: &mut Piece<'_>, needles: &[Needle]) -> Option<u32> {
     piece.framed.make_ascii_lowercase();
     let hits = needles.iter().filter_map(|needle| needle.lines_in(piece.framed).find(|(_, behind)| ends_entry(behind)));
     let first = hits.map(|(at, _)| at).min();
@@ -314,8 +327,9 @@ mod tests {
             let often: [&[u8]; 5] = [b"a", b"b", b"a.b", b"a ", b"a\t"];
             let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).chain(often).collect();
             let expected = by_entries(&text, &keys);
-            prop_assert_eq!(stream(text.as_slice(), chunk, &keys).unwrap(), expected);
-            prop_assert_eq!(stream(text.as_slice(), 65_536, &keys).unwrap(), expected);
+            for (chunk, compared) in [(chunk, 0), (chunk, 20), (65_536, 0), (65_536, COMPARED_OCTETS_MAX)] {
+                prop_assert_eq!(stream(text.as_slice(), chunk, &keys, compared).unwrap(), expected);
+            }
             prop_assert_eq!(Index::new(text).first_line(&keys), expected);
         }
 
@@ -327,7 +341,7 @@ mod tests {
                 let line = by_entries(&text, &keys);
                 prop_assert!(line.is_some_and(|line| line <= entry.line));
                 prop_assert_eq!(index.first_line(&keys), line);
-                prop_assert_eq!(stream(text.as_slice(), chunk, &keys).unwrap(), line);
+                prop_assert_eq!(stream(text.as_slice(), chunk, &keys, 20).unwrap(), line);
             }
         }
     }

@@ -37,7 +37,7 @@ pub mod wildmat;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::control::Setup;
+use crate::control::{Setup, file_named};
 use crate::dns::Dns;
 use crate::errno::words;
 use crate::lookup::accounts::Accounts;
@@ -307,7 +307,7 @@ impl ByUse {
 #[must_use]
 pub fn list_name(setup: &Setup, variable: &str, name: &'static str) -> FileName {
     let named = setup.environment.get(variable.as_bytes()).filter(|named| !named.is_empty());
-    named.map_or(name.into(), |named| String::from_utf8_lossy(named).into_owned().into())
+    named.map_or(name.into(), |named| file_named(named, &setup.environment, &setup.control.directory).into())
 }
 
 /// The client, if it has an address.

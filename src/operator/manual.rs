@@ -74,7 +74,8 @@ fn control_manual() -> String {
     let mut page = String::from(
         ".TH POSTERN-CONTROL 5\n.SH NAME\npostern-control \\- control files and variables of smtpd\n.SH DESCRIPTION\n\
          .BR smtpd (8)\nreads these files in its control directory and these variables of its environment.\n\
-         A variable wins over its file unless it names another file.\n\
+         A variable wins over its file unless it names another file:\n\
+         one of the control directory, or a path that begins with a slash, or with a dot and so in the directory above.\n\
          Settings marked\n.I not yet\nare known and do nothing so far;\n.B postern lint\nwarns when one is set.\n.SH SETTINGS\n",
     );
     for setting in SETTINGS {

@@ -79,7 +79,7 @@ impl Accounts<'_> {
     /// [`LookupFailed::Accounts`] when the file is there, or named, and cannot be read.
     pub fn is_same_domain(&self, domain: &[u8], other: &[u8]) -> Result<Answer, LookupFailed> {
         let environment = &self.setup.environment;
-        let assign = Assign::find(environment, self.working_directory());
+        let assign = Assign::find(environment, self.setup.working_directory());
         let assign = assign.filter(|assign| assign.exists() || environment.get(b"ASSIGNDIR").is_some());
         let Some(assign) = assign else { return Ok(Answer::No) };
         let real = |domain: &[u8]| {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::control::environment::Environment;
 use crate::control::settings::{Form, Role, SETTINGS, Setting};
-use crate::control::{RelayLevel, Setup};
+use crate::control::{RelayLevel, Setup, file_named};
 use crate::operator::finding::Finding;
 use crate::operator::lint::not_yet;
 
@@ -13,21 +13,23 @@ const GRANTS: [&str; 6] = ["relayclients", "relaydomains", "relaymailfrom", "rel
 
 /// The file that a setting is read from, which a variable may have renamed; and its name.
 pub(super) fn file_of(setting: &Setting, directory: &Path, environment: &Environment) -> PathBuf {
-    directory.join(renamed(setting, environment).unwrap_or_else(|| setting.file.to_owned()))
+    directory.join(renamed(setting, directory, environment).unwrap_or_else(|| setting.file.to_owned()))
 }
 
 /// Another name that a variable gives to a list.
-fn renamed(setting: &Setting, environment: &Environment) -> Option<String> {
+fn renamed(setting: &Setting, directory: &Path, environment: &Environment) -> Option<String> {
     if setting.role != Role::FileName || not_yet(setting).is_some() {
         return None;
     }
     let named = environment.get(setting.variable.as_bytes()).filter(|named| !named.is_empty())?;
-    Some(String::from_utf8_lossy(named).into_owned())
+    Some(file_named(named, environment, directory))
 }
 
 /// A variable that names another list: that it exists, and that its own list is not read.
 pub(super) fn lint_renamed(setting: &Setting, directory: &Path, environment: &Environment) -> Vec<Finding> {
-    let Some(name) = renamed(setting, environment).filter(|name| name != setting.file) else { return Vec::new() };
+    let Some(name) = renamed(setting, directory, environment).filter(|name| name != setting.file) else {
+        return Vec::new();
+    };
     let mut findings = Vec::new();
     let variable = setting.variable;
     if matches!(directory.join(&name).try_exists(), Ok(false)) {
