@@ -17,7 +17,8 @@ pub(super) struct Expressions {
 }
 
 impl Expressions {
-    fn compiled(&mut self, pattern: &[u8]) -> Result<Rc<Expression>, BadExpression> {
+    /// The expression, compiled now or before.
+    pub(super) fn compiled(&mut self, pattern: &[u8]) -> Result<Rc<Expression>, BadExpression> {
         if let Some(known) = self.kept.get(pattern) {
             return known.clone();
         }
