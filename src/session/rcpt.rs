@@ -1,6 +1,6 @@
 //! RCPT: the decision that the program exists for.
 
-use crate::control::Setup;
+use crate::control::{Setup, file_named};
 use crate::policy::listing::{Listing, Names};
 use crate::policy::recipient::state;
 use crate::policy::relay::suffix_of_variable;
@@ -196,7 +196,7 @@ fn refusal_line(facts: &Facts<'_>, argument: &[u8], reason: &Reason) -> Vec<u8> 
                 Reason::LookupFailed(LookupFailed::Accounts(_) | LookupFailed::Recipients(_) | LookupFailed::Passwd(_))
             );
             let unrelayed = matches!(reason, Reason::NoRelay | Reason::RelayLevel | Reason::LookupFailed(_));
-            let unrelayed = unrelayed && !of_mailbox && !is_of_refusing_list(reason);
+            let unrelayed = unrelayed && !of_mailbox && !is_of_refusing_list(facts, reason);
             let (what, user): (&[u8], _) = match unrelayed {
                 true => (b"Invalid RELAY client", by_user(facts)),
                 false => (b"Invalid RECIPIENT address", Vec::new()),
@@ -206,12 +206,16 @@ fn refusal_line(facts: &Facts<'_>, argument: &[u8], reason: &Reason) -> Vec<u8> 
     }
 }
 
-/// Whether a list could not tell that refuses recipients, or drops their mail, by its usual name.
-fn is_of_refusing_list(reason: &Reason) -> bool {
+/// Whether a list could not tell that refuses recipients, or drops their mail, by the name that it has here.
+fn is_of_refusing_list(facts: &Facts<'_>, reason: &Reason) -> bool {
     let Reason::LookupFailed(failed) = reason else { return false };
     let name = failed.source_name();
-    let name = name.strip_suffix(".cdb").unwrap_or(name);
+    let name = name.strip_suffix(".cdb").or_else(|| name.strip_suffix(".sql")).unwrap_or(name);
+    let is_named = |Names { file, variable }: Names| {
+        let other = facts.environment.get(variable.as_bytes()).filter(|other| !other.is_empty());
+        other.map_or(file.into(), |other| file_named(other, facts.environment, &facts.control.directory)) == name
+    };
     let lists = [Listing::BadRcptTo, Listing::GoodRcptTo, Listing::BlackholedRcpt];
-    let is_named = |names: Names| names.file == name;
-    name == "accesslist" || lists.iter().any(|list| is_named(list.names()) || list.patterns().is_some_and(is_named))
+    is_named(Names { file: "accesslist", variable: "ACCESSLIST" })
+        || lists.iter().any(|list| is_named(list.names()) || list.patterns().is_some_and(is_named))
 }
