@@ -87,7 +87,7 @@ fn log(transcript: &Transcript, side: Side, found: &Found<'_>) -> Result<(), Fai
             }
             Step::Send(_) | Step::EndInput | Step::Signal(_) | Step::Reply(_) | Step::Exit(_) => (),
             Step::Envelope(_) | Step::Discarded | Step::NothingQueued | Step::Content(_) | Step::Trace(_) => (),
-            Step::QueueArgument(_) | Step::QueueVariable(_) | Step::QueueDirectory(_) => (),
+            Step::QueueArgument(_) | Step::QueueVariable(_) | Step::QueueDirectory(_) | Step::Took(_) => (),
         }
     }
     // D25: every line has the prefix and nothing but printable text, whatever the client said.
@@ -194,6 +194,7 @@ impl<'a> Current<'a> {
             }
             Step::QueueDirectory(directory) => (directory, self.delivery.map(|delivery| delivery.directory.clone())),
             Step::NothingQueued | Step::Discarded | Step::Log(_) | Step::RawLog(_) | Step::NoLog(_) => return Ok(()),
+            Step::Took(_) => return Ok(()),
             Step::Send(_) | Step::EndInput | Step::Signal(_) | Step::Reply(_) | Step::Exit(_) => return Ok(()),
         };
         match got {

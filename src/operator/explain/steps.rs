@@ -80,7 +80,7 @@ impl fmt::Display for Why {
 /// A rule that was consulted, and what it said.
 #[derive(Debug, Clone)]
 pub struct Consulted {
-    /// The name of the rule, as in the order of decisions of postern-control(5).
+    /// The name of the rule, as in smtpd(8).
     pub source: &'static str,
     /// What it said, with file and line, or why it did not grant.
     pub said: String,
