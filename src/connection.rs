@@ -1,17 +1,19 @@
 //! START HERE: greet, then read a line, hear it, say the reply, do what follows.
 
+mod date;
 mod settle;
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::auth::Chance;
 use crate::auth::checker::{self, Checked};
+use crate::connection::date::{now_seconds, zone_of};
 use crate::control::load::LoadError;
+use crate::control::zone::Zone;
 use crate::control::{Control, Setup};
 use crate::errno::words;
 use crate::log::Log;
 use crate::lookup::Lookups;
-use crate::message::date::rfc5322;
 use crate::message::unstuff::{Bare, Stop};
 use crate::message::{Content, Flaw, Limits};
 use crate::queue::log_filter::LogFilter;
@@ -29,6 +31,8 @@ struct Connection<'s> {
     setup: &'s Setup,
     wire: Wire,
     log: Log,
+    /// Of dates.
+    zone: Zone,
     session: Session<'s>,
     lookups: Lookups<'s>,
     /// A message was queued: what breaks now loses nothing.
@@ -65,8 +69,9 @@ pub fn serve(setup: &Setup, remarks: &[String]) -> u8 {
             return 1;
         }
     };
+    let zone = zone_of(setup, &mut log);
     let (session, lookups) = (Session::new(setup), Lookups::new(setup));
-    let mut connection = Connection { setup, wire, log, session, lookups, has_queued: false };
+    let mut connection = Connection { setup, wire, log, zone, session, lookups, has_queued: false };
     match connection.converse() {
         Ok(exit) => exit,
         Err(ended) => {
@@ -216,8 +221,9 @@ impl Connection<'_> {
         } else if delay > 0 {
             self.wire.pause(patience)?;
         }
+        let date = self.date(self.setup);
         let lookups = &mut self.lookups;
-        Ok(self.session.greet(&rfc5322(now_seconds()), &mut |setup, question| lookups.answer_by(setup, question)))
+        Ok(self.session.greet(&date, &mut |setup, question| lookups.answer_by(setup, question)))
     }
 
     fn receive(&mut self, delivery: Delivery) -> Result<Turn, Ended> {
@@ -246,7 +252,8 @@ impl Connection<'_> {
         self.log.flush();
         self.wire.say(&reply::GO_AHEAD)?;
         if let Some(program) = &mut program {
-            program.write(&self.session.trace_header(&delivery, &rfc5322(now_seconds())));
+            let date = self.date(setup);
+            program.write(&self.session.trace_header(&delivery, &date));
         }
         let control = &setup.control;
         let mut content = Content::new(Limits {
@@ -364,8 +371,4 @@ fn chance() -> Result<Chance, getrandom::Error> {
     let mut octets = [0; Chance::OCTETS];
     getrandom::fill(&mut octets)?;
     Ok(Chance { octets, now_seconds: now_seconds() })
-}
-
-fn now_seconds() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -220,6 +220,8 @@ fn settings_without_effect_are_told() {
         &["error: hosts:1: `*.a.test` never matches"],
     );
     check(&home(&[]), &["--env", "RELAYMX_ANYONE=1"], 1, &["warning: RELAYMX_ANYONE: is set and confirms nothing"]);
+    check(&home(&[]), &["--env", "TZ=UTC0"], 0, &[]);
+    check(&home(&[]), &["--env", "TZ=Mars/Phobos"], 1, &["warning: TZ: TZ=Mars/Phobos names no time zone"]);
 }
 
 #[test]

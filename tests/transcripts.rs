@@ -5,6 +5,8 @@
 mod home;
 #[path = "support/judge.rs"]
 mod judge;
+#[path = "support/order.rs"]
+mod order;
 #[path = "support/smtp.rs"]
 mod smtp;
 mod support;
@@ -19,9 +21,10 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use home::Home;
+use postern::policy::{recipient, sender};
 use regex_lite::Regex;
 use smtp::Smtp;
 use transcript::{Side, Step, Transcript};
@@ -92,6 +95,49 @@ fn every_difference_is_told_and_shown() {
     assert_eq!(shown, told, "left: shown by transcripts; right: told in README");
 }
 
+/// Each numbered step of ORDER OF CHECKS in smtpd(8) is shown with its replies and reasons, and so is that it stands before its
+/// neighbour: `shows MAIL hostaccess`, `shows MAIL hostaccess, then REQUIREAUTH`.
+#[test]
+fn every_check_is_shown_and_stands_in_its_place() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("etc/man/smtpd.8")).unwrap();
+    let checks = order::told(&page);
+    let transcripts: Vec<Transcript> = files().iter().map(|file| read(file, Side::Ours).unwrap()).collect();
+    let shown: BTreeSet<&str> = transcripts.iter().flat_map(|one| &one.shows).map(String::as_str).collect();
+    let names = checks.iter().map(|check| check.name.clone());
+    let neighbours = checks.windows(2).filter_map(|pair| {
+        let [(command, _), (next, then)] = [&pair[0], &pair[1]].map(|check| check.name.split_once(' ').unwrap());
+        (command == next).then(|| format!("{}, then {then}", pair[0].name))
+    });
+    let all: BTreeSet<String> = names.chain(neighbours).collect();
+    assert_eq!(shown, all.iter().map(String::as_str).collect(), "left: shown by transcripts; right: told in smtpd(8)");
+    let showing = |check: &order::Check| -> Vec<&Transcript> {
+        transcripts.iter().filter(|transcript| transcript.shows.contains(&check.name)).collect()
+    };
+    let unshown: Vec<String> = checks.iter().flat_map(|check| check.unshown(&showing(check))).collect();
+    assert!(unshown.is_empty(), "{}", unshown.join("\n"));
+}
+
+/// The page tells the rules in the order of the tables that decide.
+#[test]
+fn the_manual_has_the_order_of_the_rules() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("etc/man/smtpd.8")).unwrap();
+    let name = |rule: &postern::policy::Rule| rule.name.to_owned();
+    let told = |command: &str, rules: &[String]| -> Vec<String> {
+        let checks = order::told(&page).into_iter();
+        let names = checks.filter_map(|check| check.name.strip_prefix(command).map(str::to_owned));
+        names.filter(|name| rules.contains(name)).collect()
+    };
+    let of_mail: Vec<String> = sender::RULES.iter().map(name).collect();
+    assert_eq!(told("MAIL ", &of_mail), of_mail);
+    let is_right = |rule: &&postern::policy::Rule| rule.name != "recipient without domain";
+    let first = recipient::RULES.iter().take_while(is_right).map(name);
+    let right = "right to relay".to_owned();
+    let of_rcpt: Vec<String> = first.chain([right]).chain(recipient::LIMITS.iter().map(name)).collect();
+    assert_eq!(told("RCPT ", &of_rcpt), of_rcpt);
+    let of_relaying: Vec<String> = recipient::RULES.iter().skip_while(|rule| rule.name != "AUTH").map(name).collect();
+    assert_eq!(order::grants(&page), of_relaying);
+}
+
 /// The runner is no use if it finds nothing wrong: each of these must fail, at this line, for this reason.
 #[test]
 fn the_runner_sees_what_is_wrong() {
@@ -123,6 +169,7 @@ fn the_runner_sees_what_is_wrong() {
         (format!("{session}{right}trace| Received: from x\n"), 16, "not what the queue program was given"),
         (format!("{session}{right}log: no such line\n"), 16, "not in the log"),
         (format!("{session}{right}nolog: Accepted RECIPIENT*\n"), 16, "should not be in the log"),
+        (format!("{session}{right}took 9\n"), 16, "too soon"),
         (format!("{session}{right}log=  no such line\n"), 16, "not on descriptor 2"),
     ];
     for (text, line, reason) in wrong {
@@ -259,8 +306,12 @@ fn command(transcript: &Transcript, program: &Path, home: &Home, side: Side) -> 
 
 /// Plays the client; `said` keeps what both sides said.
 fn talk(t: &Transcript, smtp: &mut Smtp, home: &Home, said: &mut String) -> Result<(), (usize, String)> {
+    let began = Instant::now();
     for (line, step) in &t.steps {
         match step {
+            Step::Took(seconds) if began.elapsed().as_secs() < *seconds => {
+                return Err((*line, format!("too soon\n  - {seconds} s\n  + {:?}", began.elapsed())));
+            }
             Step::Send(bytes) => {
                 said.push_str(&judge::shown('C', bytes));
                 smtp.send(bytes.clone());
@@ -289,7 +340,8 @@ fn talk(t: &Transcript, smtp: &mut Smtp, home: &Home, said: &mut String) -> Resu
                     None => return Err((*line, "it closed its output but does not exit".to_owned())),
                 }
             }
-            Step::Log(_)
+            Step::Took(_)
+            | Step::Log(_)
             | Step::RawLog(_)
             | Step::NoLog(_)
             | Step::Envelope(_)

@@ -1,8 +1,6 @@
 //! checkrelay: asks a relay table in MySQL for smtpd; question on descriptor 0, answer on descriptor 1.
 
-use std::io::{self, Read, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use postern::control::environment::Environment;
 use postern::control::load::Places;
@@ -10,15 +8,11 @@ use postern::relay_table::age::{Window, now};
 use postern::relay_table::directory::Directory;
 use postern::relay_table::mysql::{MySqlTable, Patience};
 use postern::relay_table::place::Place;
+use postern::relay_table::program::{Program, time_to_answer};
 use postern::relay_table::question::{NO, QUESTION_OCTETS_MAX, Question, YES};
 use postern::relay_table::sources::{Purpose, Sources};
 use postern::relay_table::timeout::timeout;
 use postern::relay_table::trouble::Trouble;
-
-/// The exit code when nobody can know.
-const TEMPORARY: u8 = 111;
-/// What is left of the time for smtpd to hear the answer, in milliseconds.
-const RESERVE_MILLISECONDS: u64 = 250;
 
 const USAGE: &str = "usage: checkrelay < QUESTION
 
@@ -32,25 +26,17 @@ with a NUL behind it. Prints yes (exit code 0), no (1), or what went wrong (111)
   -V, --version  print the version
 ";
 
+const PROGRAM: Program = Program { name: "checkrelay", usage: USAGE, question_octets_max: QUESTION_OCTETS_MAX };
+
 fn main() -> ExitCode {
-    match std::env::args_os().nth(1).as_ref().and_then(|first| first.to_str()) {
-        Some("-h" | "--help") => return end(USAGE.trim_end(), 0),
-        Some("-V" | "--version") => return end(concat!("checkrelay ", env!("CARGO_PKG_VERSION"), " (Postern)"), 0),
-        Some(_) => return end("wrong usage; see checkrelay --help", 100),
-        None => {}
-    }
-    match answer() {
-        Ok(true) => end(YES, 0),
-        Ok(false) => end(NO, 1),
-        Err(trouble) => end(&trouble.to_string(), TEMPORARY),
-    }
+    PROGRAM.run(|| answer().map(|is_there| if is_there { (YES, 0) } else { (NO, 1) }))
 }
 
 fn answer() -> Result<bool, Trouble> {
     let environment = Environment::of_process();
-    let question = question()?;
+    let question = PROGRAM.question(Question::parse)?;
     let window = Window::of(&environment)?;
-    let time = timeout(&environment)?.saturating_sub(Duration::from_millis(RESERVE_MILLISECONDS));
+    let patience = Patience::in_all(time_to_answer(timeout(&environment)?));
     let places = Places::find(&environment).map_err(|error| Trouble::Configuration(error.to_string()))?;
     match Place::find(&places.control)? {
         Place::Directory(path) => {
@@ -59,23 +45,7 @@ fn answer() -> Result<bool, Trouble> {
         }
         Place::MySql => {
             let server = Sources { environment: &environment, places: &places }.server(Purpose::Read)?;
-            MySqlTable::new(server, &environment, Patience::in_all(time))?.answer(&question, window)
+            MySqlTable::new(server, &environment, patience)?.answer(&question, window)
         }
-    }
-}
-
-fn question() -> Result<Question, Trouble> {
-    let mut octets = Vec::new();
-    let read = io::stdin().lock().take(QUESTION_OCTETS_MAX as u64).read_to_end(&mut octets);
-    read.map_err(|error| Trouble::System(format!("the question cannot be read: {error}")))?;
-    let unasked = || Trouble::Configuration("there is no question on standard input; see checkrelay --help".to_owned());
-    Question::parse(&octets).ok_or_else(unasked)
-}
-
-fn end(text: &str, code: u8) -> ExitCode {
-    let mut output = io::stdout();
-    match writeln!(output, "{text}").and_then(|()| output.flush()) {
-        Ok(()) => ExitCode::from(code),
-        Err(_) => ExitCode::from(TEMPORARY),
     }
 }

@@ -1,8 +1,8 @@
 //! What became of a message, for the log, for LOGFILTER, for the client and for who should have had it.
 
-use crate::connection::{Connection, now_seconds};
+use crate::connection::Connection;
+use crate::connection::date::now_seconds;
 use crate::errno::words;
-use crate::message::date::rfc5322;
 use crate::queue::log_filter::LogFilter;
 use crate::queue::program::Program;
 use crate::queue::status::QueueStatus;
@@ -34,9 +34,9 @@ impl Connection<'_> {
 
     /// DATABYTES_NOTIFY: tells the recipients of a message that was too big. What becomes of it is only logged.
     pub(super) fn notify(&mut self, delivery: &Delivery, octets: u64) {
-        let date = rfc5322(now_seconds());
-        let Some(notice) = self.session.notice(delivery, octets, &date) else { return };
         let setup = delivery.setup().unwrap_or(self.setup);
+        let date = self.date(setup);
+        let Some(notice) = self.session.notice(delivery, octets, &date) else { return };
         let failed = match Program::start(setup, &self.session.exported(delivery.certified()), None) {
             Ok(mut program) => {
                 program.write(&self.session.trace_header(delivery, &date));

@@ -10,6 +10,7 @@ pub mod settings;
 pub mod summary;
 pub mod text;
 mod transaction;
+pub mod zone;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -337,8 +337,10 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Name neither client nor server in the trace header." },
     Setting { file: "", variable: "ODMR", role: Role::Value, form: Form::Switch, default: "", state: State::NotYet("ETRN and ATRN"),
         doc: "Behave as port 366." },
-    Setting { file: "", variable: "TZ", role: Role::Value, form: Form::Text, default: "", state: State::NotYet("local dates; until then they are UTC"),
-        doc: "The time zone of dates." },
+    Setting { file: "", variable: "TZ", role: Role::Value, form: Form::Text, default: "UTC", state: State::OnDemand,
+        doc: "The time zone of dates: a name as `Europe/Berlin`, the path of a file as `/etc/localtime`, or a rule as `CET-1CEST,M3.5.0,M10.5.0/3`. One that names no zone is logged, and dates are UTC." },
+    Setting { file: "", variable: "TZDIR", role: Role::Value, form: Form::Path, default: "/usr/share/zoneinfo", state: State::OnDemand,
+        doc: "Where the files of time zones are." },
     // Gates.
     Setting { file: "", variable: "SHUTDOWN", role: Role::Value, form: Form::Text, default: "", state: State::Works(Key::Shutdown),
         doc: "Take no mail: empty for the usual text, else a code and a text for the greeting." },

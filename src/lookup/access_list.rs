@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use crate::control::Setup;
 use crate::lookup::address::each_entry;
 use crate::lookup::ere::BadExpression;
-use crate::lookup::shape::Shaped;
+use crate::lookup::shape::{Expressions, Shaped};
 use crate::lookup::undecided::Undecided;
 use crate::lookup::{entry_of, failed, list_name};
 use crate::policy::verdict::{Answer, LookupFailed};
@@ -49,7 +49,12 @@ impl<'a> Access<'a> {
 }
 
 /// Whether the list refuses this sender to this recipient; the line that does.
-pub(super) fn answer(sender: &[u8], recipient: &[u8], setup: &Setup) -> Result<Answer, LookupFailed> {
+pub(super) fn answer(
+    sender: &[u8],
+    recipient: &[u8],
+    setup: &Setup,
+    expressions: &mut Expressions,
+) -> Result<Answer, LookupFailed> {
     let local_part = match domain(recipient) {
         Some(domain) => recipient.get(..recipient.len() - domain.len() - 1).unwrap_or_default(),
         None => recipient,
@@ -67,12 +72,10 @@ pub(super) fn answer(sender: &[u8], recipient: &[u8], setup: &Setup) -> Result<A
         |_| true,
         |line, entry| {
             if let Some(access) = Access::parse(entry) {
-                by_recipient.see(
-                    line,
-                    access.about == About::Recipients,
-                    [(&to, access.recipient), (&from, access.sender)],
-                );
-                by_sender.see(line, access.about == About::Senders, [(&from, access.sender), (&to, access.recipient)]);
+                let sides = [(&to, access.recipient), (&from, access.sender)];
+                by_recipient.see(line, access.about == About::Recipients, sides, expressions);
+                let sides = [(&from, access.sender), (&to, access.recipient)];
+                by_sender.see(line, access.about == About::Senders, sides, expressions);
             }
             ControlFlow::Continue(())
         },
@@ -102,8 +105,8 @@ struct Pass {
 
 impl Pass {
     /// A line whose first pattern matches restricts, if it `restricts`; once restricted, whose second one matches may pass.
-    fn see(&mut self, line: u32, restricts: bool, sides: [(&Shaped, &[u8]); 2]) {
-        let mut is_about = |(text, pattern): (&Shaped, &[u8])| match text.matches(pattern) {
+    fn see(&mut self, line: u32, restricts: bool, sides: [(&Shaped, &[u8]); 2], expressions: &mut Expressions) {
+        let mut is_about = |(text, pattern): (&Shaped, &[u8])| match text.matches(pattern, expressions) {
             Ok(matches) => matches || text.is(pattern),
             Err(error) => {
                 self.bad.get_or_insert((line, error));

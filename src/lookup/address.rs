@@ -8,9 +8,10 @@ use memchr::memmem;
 
 use crate::control::text;
 use crate::lookup::compiled::Compiled;
-use crate::lookup::ere::{BadExpression, Expression, Subject};
+use crate::lookup::ere::{BadExpression, Subject};
 use crate::lookup::list::{Found, List};
 use crate::lookup::pieces::{self, ListFile, Piece};
+use crate::lookup::shape::Expressions;
 use crate::lookup::undecided::{Undecided, Unreadable};
 use crate::lookup::wildmat;
 
@@ -48,6 +49,7 @@ pub struct AddressList {
     /// The separate list of patterns: name and path.
     patterns: Option<(String, PathBuf)>,
     rules: Option<Rules>,
+    expressions: Expressions,
     /// Lines that are no addresses but something else: they do not count here.
     is_other: fn(&[u8]) -> bool,
 }
@@ -58,7 +60,15 @@ impl AddressList {
     pub fn new(control: &Path, name: &str) -> Self {
         let compiled = Compiled::new(control.join(format!("{name}.cdb")));
         let listed = List::new(control.join(name));
-        Self { name: name.to_owned(), compiled, listed, patterns: None, rules: None, is_other: |_| false }
+        Self {
+            name: name.to_owned(),
+            compiled,
+            listed,
+            patterns: None,
+            rules: None,
+            expressions: Expressions::default(),
+            is_other: |_| false,
+        }
     }
 
     /// The same without the lines that are something else, however they would match.
@@ -121,14 +131,15 @@ impl AddressList {
         Ok(Rules { file: self.name.clone(), lines: lines.unwrap_or_default() })
     }
 
-    fn find_expression(&self, address: &[u8]) -> Result<Match, Undecided> {
+    fn find_expression(&mut self, address: &[u8]) -> Result<Match, Undecided> {
         let subject = Subject::new(address);
         let (mut counting, mut bad) = (None, None);
+        let expressions = &mut self.expressions;
         let see = |line, text: &[u8]| {
             if (self.is_other)(text) {
                 return ControlFlow::Continue(());
             }
-            match counts(text, &subject) {
+            match counts(text, &subject, expressions) {
                 Ok(true) => counting = Some(line),
                 Ok(false) => {}
                 Err(error) => bad = bad.or(Some((line, error))),
@@ -148,10 +159,10 @@ impl AddressList {
 }
 
 /// Whether a line under `QREGEX` speaks for the address. D05: one that does not compile never does, negated or not.
-fn counts(line: &[u8], subject: &Subject) -> Result<bool, BadExpression> {
+fn counts(line: &[u8], subject: &Subject, expressions: &mut Expressions) -> Result<bool, BadExpression> {
     let (negated, expression) = split_negation(line);
     // The original puts `.*` before a leading `@`; in an expression that may match anywhere it changes nothing.
-    Ok(Expression::new(expression)?.is_match(subject) != negated)
+    Ok(expressions.compiled(expression)?.is_match(subject) != negated)
 }
 
 /// The lines that are tried as wildcards, in order.

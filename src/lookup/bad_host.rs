@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::control::Setup;
 use crate::lookup::address::each_entry;
-use crate::lookup::shape::Shaped;
+use crate::lookup::shape::{Expressions, Shaped};
 use crate::lookup::undecided::Undecided;
 use crate::lookup::{entry_of, failed, list_name};
 use crate::policy::verdict::{Answer, LookupFailed};
@@ -14,13 +14,14 @@ pub(super) fn answer(setup: &Setup) -> Result<Answer, LookupFailed> {
     let file = list_name(setup, "BADHOST", "badhost");
     let path = setup.control.directory.join(file.as_ref());
     let host = Shaped::new(setup.client.shown_name(), setup);
+    let mut expressions = Expressions::default();
     let (mut against, mut bad) = (None, None);
     let read = each_entry(
         &path,
         |_| true,
         |line, text| {
             let (negated, pattern) = text.strip_prefix(b"!").map_or((false, text), |rest| (true, rest));
-            match host.matches(pattern) {
+            match host.matches(pattern, &mut expressions) {
                 Ok(matches) if matches != negated => against = Some(line),
                 Ok(_) => {}
                 // D05: a pattern that does not compile speaks against nobody, negated or not.

@@ -9,7 +9,7 @@ use crate::errno::words;
 use crate::lookup::address::each_entry;
 use crate::lookup::ere::BadExpression;
 use crate::lookup::listed::may_have;
-use crate::lookup::shape::Shaped;
+use crate::lookup::shape::{Expressions, Shaped};
 use crate::lookup::undecided::Undecided;
 use crate::lookup::{failed, list_name};
 use crate::policy::rules::{Applied, RuleFile};
@@ -20,6 +20,7 @@ pub(super) fn answer(
     rules: RuleFile,
     subject: &[u8],
     setup: &Setup,
+    expressions: &mut Expressions,
     notes: &mut Vec<String>,
 ) -> Result<Answer, LookupFailed> {
     let names = rules.names();
@@ -40,7 +41,7 @@ pub(super) fn answer(
         |line, entry| {
             let Some(rule) = Rule::parse(entry) else { return ControlFlow::Continue(()) };
             number = number.saturating_add(1);
-            match is_about(&rule, &shaped, subject) {
+            match is_about(&rule, &shaped, subject, expressions) {
                 Ok(true) => {
                     last = Some((number, line));
                     assignments.extend(rule.assignments().flatten());
@@ -65,11 +66,16 @@ pub(super) fn answer(
     }
 }
 
-fn is_about(rule: &Rule<'_>, shaped: &Shaped, subject: &[u8]) -> Result<bool, BadExpression> {
+fn is_about(
+    rule: &Rule<'_>,
+    shaped: &Shaped,
+    subject: &[u8],
+    expressions: &mut Expressions,
+) -> Result<bool, BadExpression> {
     match rule.pattern {
         // D73: as an expression, the empty pattern would be about everybody.
         b"" | b"<>" => Ok(subject.is_empty()),
-        pattern => shaped.matches(pattern),
+        pattern => shaped.matches(pattern, expressions),
     }
 }
 

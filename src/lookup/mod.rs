@@ -50,6 +50,7 @@ use crate::lookup::list::Found;
 use crate::lookup::listed::{Listed, may_have};
 use crate::lookup::mail_from::MailFrom;
 use crate::lookup::relay_table::RelayTable;
+use crate::lookup::shape::Expressions;
 use crate::lookup::undecided::Undecided;
 use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Question, Using};
 use crate::tls::has_certificate;
@@ -66,6 +67,8 @@ pub struct Lookups<'s> {
     relay_domains: Option<Result<Answer, LookupFailed>>,
     /// The lists of addresses that refuse, drop or except.
     listed: Listed,
+    /// What accesslist and the rules have compiled.
+    expressions: Expressions,
     /// The domain that was asked for last.
     relay_mx: Option<(Vec<u8>, Result<Answer, LookupFailed>)>,
     relay_table: RelayTable,
@@ -128,6 +131,7 @@ impl<'s> Lookups<'s> {
             relay_clients_answers: ByUse::default(),
             relay_domains: None,
             listed: Listed::default(),
+            expressions: Expressions::default(),
             relay_mx: None,
             relay_table: RelayTable::default(),
             accounts: None,
@@ -202,7 +206,7 @@ impl<'s> Lookups<'s> {
                 false => Ok(Answer::Absent),
             },
             Question::AccessList { sender, recipient } => match may_have(settings, "ACCESSLIST", "accesslist") {
-                true => access_list::answer(sender, recipient, settings),
+                true => access_list::answer(sender, recipient, settings, &mut self.expressions),
                 false => Ok(Answer::Absent),
             },
             Question::BadHost => bad_host::answer(setup),
@@ -210,7 +214,9 @@ impl<'s> Lookups<'s> {
             Question::Mailbox { recipient, check } => self.accounts().recipient(recipient, check),
             Question::Sender(sender) => self.accounts().sender(sender),
             Question::SameDomain(domain, other) => self.accounts().is_same_domain(domain, other),
-            Question::Rules(rules, subject) => env_rules::answer(rules, subject, settings, &mut self.notes),
+            Question::Rules(rules, subject) => {
+                env_rules::answer(rules, subject, settings, &mut self.expressions, &mut self.notes)
+            }
             Question::OwnAddress(address) => match own::is_own_address(setup, address)? {
                 true => Ok(entry("own address", None)),
                 false => Ok(Answer::No),

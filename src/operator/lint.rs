@@ -24,6 +24,7 @@ use crate::control::Setup;
 use crate::control::environment::Environment;
 use crate::control::settings::{Form, SETTINGS, Setting, State};
 use crate::control::text::{first_line, signed, unsigned};
+use crate::control::zone::Zone;
 use crate::dns::Dns;
 use crate::operator::host::Gateway;
 use crate::operator::lint::list::{byte_order_mark, has_typographic_quotes, lint_list, lint_patterns};
@@ -108,7 +109,9 @@ pub fn exit_code(findings: &[Finding]) -> u8 {
 fn lint_variable(setting: &Setting, environment: &Environment) -> Option<Finding> {
     let value = environment.get(setting.variable.as_bytes()).filter(|_| !setting.variable.is_empty())?;
     let quotes = || has_typographic_quotes(value).then(|| TYPOGRAPHIC.to_owned());
-    let problem = not_yet(setting).or_else(|| bad_number(setting, value)).or_else(quotes)?;
+    let no_zone =
+        || Zone::of(environment).err().filter(|_| setting.variable == "TZ").map(|no_zone| no_zone.to_string());
+    let problem = not_yet(setting).or_else(|| bad_number(setting, value)).or_else(quotes).or_else(no_zone)?;
     Some(Finding::warning(setting.variable, problem))
 }
 

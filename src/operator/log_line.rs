@@ -52,6 +52,11 @@ impl Logged {
         let situation =
             Situation { sender: sender.to_vec(), recipients: vec![recipient.to_vec()], ..Situation::of(ip) };
         let mut logged = Self { situation, is_accepted: accepted.is_some(), reason: None };
+        for user in [b", Auth <".as_slice(), b", MASQUERADE <"] {
+            if let Some(told) = fields.strip_prefix(user) {
+                (_, fields) = cut(told, b'>')?;
+            }
+        }
         while let Some(field) = fields.strip_prefix(b" ") {
             let (name, value) = cut(field, b'=')?;
             // The reason is the last one, and may have blanks.
@@ -108,6 +113,13 @@ mod tests {
         let logged = read("Invalid RELAY client: MAIL from <> RCPT <c@e.ex> reason=temp:own addresses").unwrap();
         assert_eq!((logged.is_accepted, logged.evidence()), (false, None));
         assert_eq!(logged.reason.as_deref(), Some("temp:own addresses"));
+        let user =
+            read("Invalid RELAY client: MAIL from <> RCPT <c@e.ex>, Auth <u>, MASQUERADE <v> name=n.ex reason=norelay");
+        let user = user.unwrap();
+        assert_eq!(
+            (user.situation.name.as_deref(), user.reason.as_deref()),
+            (Some(b"n.ex".as_slice()), Some("norelay"))
+        );
         let probe = read("Invalid RECIPIENT address: MAIL from <> RCPT <c!d@e.ex>").unwrap();
         assert_eq!((probe.reason, probe.situation.recipients), (None, vec![b"c!d@e.ex".to_vec()]));
         for other in [

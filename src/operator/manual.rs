@@ -13,7 +13,6 @@ use crate::control::settings::{SETTINGS, State};
 use crate::operator::command::Postern;
 use crate::operator::relay_table::{ClearOpenSmtp, OpenSmtp};
 use crate::operator::settings::{Shape, form_in_words, show};
-use crate::policy::{recipient, sender};
 
 const README_HEAD: &str = "\
 # Control files
@@ -90,13 +89,7 @@ fn control_manual() -> String {
         let default = if setting.default.is_empty() { "nothing" } else { setting.default };
         page += &format!("{}\n({}; default: {}.)\n", roff(setting.doc), form_in_words(setting.form), roff(default));
     }
-    page += ".SH ORDER OF DECISIONS\nThe first rule that speaks decides. Silence lets MAIL pass and refuses RCPT.\n";
-    for (command, rules) in
-        [("MAIL", sender::RULES), ("RCPT", recipient::RULES), ("RCPT, once allowed", recipient::LIMITS)]
-    {
-        let names: Vec<String> = rules.iter().map(|rule| roff(rule.name)).collect();
-        page += &format!(".TP\n.B {command}\n{}\n", names.join(", then "));
-    }
+    page += ".SH ORDER OF CHECKS\n.BR smtpd (8)\ntells in which order they are asked.\n";
     page + ".SH SEE ALSO\n.BR smtpd (8),\n.BR postern (1),\n.BR qmail-cdb (8)\n"
 }
 

@@ -21,17 +21,19 @@ pub(super) const RIGHTS: &[Rule] = &[
     Rule { name: "relaymailfrom, by DNS", judge: relay_mail_from_by_dns },
 ];
 
-/// What a client without a grant is told: `RELAYTEXT` (D47), or the original's words, which under TLS say what is wrong with
-/// the client's certificate.
+/// What a client without a grant is told: `RELAYTEXT` (D47), or the original's words, which name the user and under TLS say what
+/// is wrong with the client's certificate.
 pub(super) fn refusal(facts: &Facts<'_>, reason: Reason) -> Verdict {
-    let reply = match (&facts.control.relay_text, &facts.credentials.certificate) {
-        (Some(text), _) => reply::no_relay_because(text),
-        (None, None) if !facts.credentials.tls => reply::NO_RELAY,
-        (None, None) => reply::no_relay_by_certificate(None),
-        (None, Some(Certificate::Worthless(why))) => reply::no_relay_by_certificate(Some(why)),
-        (None, Some(Certificate::Of(_))) => {
-            reply::no_relay_by_certificate(Some("email address not in my list of tlsclients"))
-        }
+    let credentials = facts.credentials;
+    let certificate = match &credentials.certificate {
+        None => credentials.tls.then_some(""),
+        Some(Certificate::Worthless(why)) => Some(why.as_str()),
+        Some(Certificate::Of(_)) => Some("email address not in my list of tlsclients"),
+    };
+    let reply = match (&facts.control.relay_text, credentials.user.as_deref(), certificate) {
+        (Some(text), _, _) => reply::no_relay_because(text),
+        (None, None, None) => reply::NO_RELAY,
+        (None, user, certificate) => reply::no_relay(user, certificate),
     };
     Verdict::Refuse(reply, reason)
 }

@@ -5,6 +5,7 @@ pub mod directory;
 pub mod login;
 pub mod mysql;
 pub mod place;
+pub mod program;
 pub mod question;
 pub mod rebuild;
 pub mod rules;

@@ -141,14 +141,17 @@ fn refusal_line(facts: &Facts<'_>, reply: &Reply, reason: &Reason) -> Vec<u8> {
         Some("CHECKSENDER") => {
             [b"CHECKSENDER: unauthenticated local SENDER address: MAIL from <", sender.as_slice(), b">"].concat()
         }
-        Some("MASQUERADE") => {
-            let user = loggable(facts.credentials.user.as_deref().unwrap_or_default());
-            let line = [b"Invalid SENDER: MAIL from <", sender.as_slice(), b">, Auth <", &user, b">"].concat();
-            match facts.environment.get(b"MASQUERADE") {
-                Some(other) => [line.as_slice(), b", MASQUERADE <", &loggable(other), b">"].concat(),
-                None => line,
-            }
-        }
+        Some("MASQUERADE") => [b"Invalid SENDER: MAIL from <".as_slice(), &sender, b">", &by_user(facts)].concat(),
         _ => [b"Invalid SENDER address: MAIL from <", sender.as_slice(), b">"].concat(),
+    }
+}
+
+/// Who has authenticated, and whose senders he may take, as the log tells it behind an address.
+pub(super) fn by_user(facts: &Facts<'_>) -> Vec<u8> {
+    let Some(user) = &facts.credentials.user else { return Vec::new() };
+    let line = [b", Auth <".as_slice(), &loggable(user), b">"].concat();
+    match facts.environment.get(b"MASQUERADE") {
+        Some(other) => [line.as_slice(), b", MASQUERADE <", &loggable(other), b">"].concat(),
+        None => line,
     }
 }

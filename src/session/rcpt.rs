@@ -1,12 +1,13 @@
 //! RCPT: the decision that the program exists for.
 
-use crate::control::Setup;
+use crate::control::{Setup, file_named};
 use crate::policy::listing::{Listing, Names};
 use crate::policy::recipient::state;
 use crate::policy::relay::suffix_of_variable;
 use crate::policy::rules::RuleFile;
 use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Verdict};
 use crate::policy::{Facts, judge_rcpt};
+use crate::session::mail::by_user;
 use crate::session::{AskBy, Greeted, Recipient, Session, Stage, Transaction, Turn, ruled, rules_line};
 use crate::smtp::parameter::check_rcpt_parameters;
 use crate::smtp::path::{Path, domain, ip4_literal};
@@ -46,17 +47,18 @@ impl Session<'_> {
             invalid_recipients: transaction.invalid_recipients,
             ..Facts::new(setup, credentials)
         };
+        let delay = tarpit_delay_seconds(&facts);
         match judge_rcpt(&facts, &mut |question| ask(setup, question), *witness) {
             Verdict::Accept(reason) => {
-                let (count, delay) = (setup.control.tarpit_count, setup.control.tarpit_delay_seconds);
                 let ruled = match by_recipient(transaction, base, &address, &reason, ask) {
                     Ok(ruled) => ruled,
-                    Err(Other::CannotTell(failed)) => return Turn::cannot_tell(b"RCPT", failed),
+                    Err(Other::CannotTell(failed)) => return Turn::cannot_tell(b"RCPT", failed).delayed(delay),
                     Err(Other::Settings) => {
                         let (sender, recipient) = (loggable(&transaction.sender), loggable(&address));
                         let line = [b"Other queue: MAIL from <".as_slice(), &sender, b"> RCPT <", &recipient, b">"];
                         let line = [line.concat(), known].concat();
-                        return Turn::say(reply::OTHER_QUEUE).because(line, Reason::Setting("domainqueue"));
+                        let turn = Turn::say(reply::OTHER_QUEUE).because(line, Reason::Setting("domainqueue"));
+                        return turn.delayed(delay);
                     }
                 };
                 // RELAYCLIENT's text goes behind every recipient; a list's only behind those that it let in.
@@ -68,21 +70,22 @@ impl Session<'_> {
                 let line = [accepted_line(&transaction.sender, &stored, &reason), known].concat();
                 let turn = Turn::say(reply::OK).because(line, reason.clone());
                 transaction.recipients.push(Recipient { address: stored, reason });
-                let tarpitted = count > 0 && transaction.recipients.len() >= count;
-                let turn = turn.after(ruled);
-                if tarpitted { turn.delayed(delay) } else { turn }
+                turn.after(ruled).delayed(delay)
             }
             Verdict::Refuse(reply, reason) => {
                 let line = [refusal_line(&facts, argument, &reason), known].concat();
-                let (is_unfit, closes) =
-                    (matches!(reason, Reason::Unfit(..)), reason.setting() == Some("MAX_RCPT_ERRCOUNT"));
+                let (is_unfit, setting) = (matches!(reason, Reason::Unfit(..)), reason.setting());
                 let turn = Turn::say(reply).because(line, reason);
                 if is_unfit {
                     let turn = turn.delayed(setup.control.penalty_seconds);
                     transaction.invalid_recipients = transaction.invalid_recipients.saturating_add(1);
                     return turn;
                 }
-                if closes { turn.close(1) } else { turn }
+                match setting {
+                    Some("MAX_RCPT_ERRCOUNT") => turn.close(1),
+                    Some("bounce") => turn.delayed(delay),
+                    _ => turn,
+                }
             }
         }
     }
@@ -120,6 +123,12 @@ impl Session<'_> {
             | Answer::Applied(_) => Ok(address),
         }
     }
+}
+
+/// How long the recipient waits that would be the next of its message, whatever it then hears.
+fn tarpit_delay_seconds(facts: &Facts<'_>) -> u32 {
+    let (control, number) = (facts.control, facts.recipients.saturating_add(1));
+    if control.tarpit_count > 0 && number >= control.tarpit_count { control.tarpit_delay_seconds } else { 0 }
 }
 
 /// Why a recipient cannot be one of this message.
@@ -187,19 +196,26 @@ fn refusal_line(facts: &Facts<'_>, argument: &[u8], reason: &Reason) -> Vec<u8> 
                 Reason::LookupFailed(LookupFailed::Accounts(_) | LookupFailed::Recipients(_) | LookupFailed::Passwd(_))
             );
             let unrelayed = matches!(reason, Reason::NoRelay | Reason::RelayLevel | Reason::LookupFailed(_));
-            let unrelayed = unrelayed && !of_mailbox && !is_of_refusing_list(reason);
-            let what: &[u8] = if unrelayed { b"Invalid RELAY client" } else { b"Invalid RECIPIENT address" };
-            [what, b": MAIL from <", &sender, b"> RCPT <", &recipient, b">"].concat()
+            let unrelayed = unrelayed && !of_mailbox && !is_of_refusing_list(facts, reason);
+            let (what, user): (&[u8], _) = match unrelayed {
+                true => (b"Invalid RELAY client", by_user(facts)),
+                false => (b"Invalid RECIPIENT address", Vec::new()),
+            };
+            [what, b": MAIL from <", &sender, b"> RCPT <", &recipient, b">", &user].concat()
         }
     }
 }
 
-/// Whether a list could not tell that refuses recipients, or drops their mail, by its usual name.
-fn is_of_refusing_list(reason: &Reason) -> bool {
+/// Whether a list could not tell that refuses recipients, or drops their mail, by the name that it has here.
+fn is_of_refusing_list(facts: &Facts<'_>, reason: &Reason) -> bool {
     let Reason::LookupFailed(failed) = reason else { return false };
     let name = failed.source_name();
-    let name = name.strip_suffix(".cdb").unwrap_or(name);
+    let name = name.strip_suffix(".cdb").or_else(|| name.strip_suffix(".sql")).unwrap_or(name);
+    let is_named = |Names { file, variable }: Names| {
+        let other = facts.environment.get(variable.as_bytes()).filter(|other| !other.is_empty());
+        other.map_or(file.into(), |other| file_named(other, facts.environment, &facts.control.directory)) == name
+    };
     let lists = [Listing::BadRcptTo, Listing::GoodRcptTo, Listing::BlackholedRcpt];
-    let is_named = |names: Names| names.file == name;
-    name == "accesslist" || lists.iter().any(|list| is_named(list.names()) || list.patterns().is_some_and(is_named))
+    is_named(Names { file: "accesslist", variable: "ACCESSLIST" })
+        || lists.iter().any(|list| is_named(list.names()) || list.patterns().is_some_and(is_named))
 }

@@ -279,11 +279,17 @@ pub const CLOSED_USER_GROUP: Reply = Reply::new(553, "sorry, this MTA is a close
 /// Nothing lets this client send there.
 pub const NO_RELAY: Reply =
     Reply::new(553, "sorry, that domain isn't allowed to be relayed thru this MTA without authentication #5.7.1");
-/// The same under TLS, where a certificate could have let the client: what is wrong with its own, if it has shown one.
-pub fn no_relay_by_certificate(why: Option<&str>) -> Reply {
-    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-    let text = "sorry, that domain isn't allowed to be relayed thru this MTA without authentication; no valid cert for gateway";
-    denied(553, format!("{text}{why}  #5.7.1").as_bytes())
+/// The same for a user who has authenticated, and under TLS, where a certificate could have let the client: what is wrong with
+/// its own, or nothing if it has shown none.
+pub fn no_relay(user: Option<&[u8]>, certificate: Option<&str>) -> Reply {
+    let user = user.map(|user| [b", auth <".as_slice(), user, b">"].concat()).unwrap_or_default();
+    let certificate = match certificate {
+        None => String::new(),
+        Some("") => "; no valid cert for gateway ".to_owned(),
+        Some(why) => format!("; no valid cert for gateway: {why} "),
+    };
+    let text = b"sorry, that domain isn't allowed to be relayed thru this MTA without authentication".as_slice();
+    denied(553, &[text, &user, certificate.as_bytes(), b" #5.7.1"].concat())
 }
 /// The same in the operator's words (D47).
 pub fn no_relay_because(text: &[u8]) -> Reply {

@@ -41,10 +41,11 @@ fn log_matches(expected: &str, line: &str, home: &Path) -> bool {
     Regex::new(&regex).unwrap().is_match(&line)
 }
 
-/// A regular expression for the text, with `<date>`, `<pid>`, `<version>`, `<home>` and `<text>`.
+/// A regular expression for the text, with `<date>` in UTC, `<date +0545>`, `<pid>`, `<version>`, `<home>` and `<text>`.
 fn pattern(text: &str, home: &Path) -> String {
-    regex_lite::escape(text)
-        .replace("<date>", r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+0000")
+    let date = Regex::new(r"<date( \\[+-]\d{4})>").unwrap();
+    let text = regex_lite::escape(text).replace("<date>", r"<date \+0000>");
+    date.replace_all(&text, r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d$1")
         .replace("<pid>", r"\d+")
         .replace("<version>", &regex_lite::escape(env!("CARGO_PKG_VERSION")))
         .replace("<text>", "[ -~]{0,1100}")
@@ -86,7 +87,7 @@ fn log(transcript: &Transcript, side: Side, found: &Found<'_>) -> Result<(), Fai
             }
             Step::Send(_) | Step::EndInput | Step::Signal(_) | Step::Reply(_) | Step::Exit(_) => (),
             Step::Envelope(_) | Step::Discarded | Step::NothingQueued | Step::Content(_) | Step::Trace(_) => (),
-            Step::QueueArgument(_) | Step::QueueVariable(_) | Step::QueueDirectory(_) => (),
+            Step::QueueArgument(_) | Step::QueueVariable(_) | Step::QueueDirectory(_) | Step::Took(_) => (),
         }
     }
     // D25: every line has the prefix and nothing but printable text, whatever the client said.
@@ -193,6 +194,7 @@ impl<'a> Current<'a> {
             }
             Step::QueueDirectory(directory) => (directory, self.delivery.map(|delivery| delivery.directory.clone())),
             Step::NothingQueued | Step::Discarded | Step::Log(_) | Step::RawLog(_) | Step::NoLog(_) => return Ok(()),
+            Step::Took(_) => return Ok(()),
             Step::Send(_) | Step::EndInput | Step::Signal(_) | Step::Reply(_) | Step::Exit(_) => return Ok(()),
         };
         match got {

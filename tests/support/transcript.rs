@@ -52,6 +52,8 @@ pub enum Step {
     QueueVariable(String),
     QueueDirectory(String),
     Exit(i32),
+    /// The whole session has taken at least so many seconds.
+    Took(u64),
 }
 
 /// A file of tests/transcripts.
@@ -62,6 +64,8 @@ pub struct Transcript {
     pub steps: Vec<(usize, Step)>,
     /// The numbers of the differences it shows.
     pub differences: BTreeSet<String>,
+    /// What it shows of the order of checks in smtpd(8): `MAIL hostaccess`, or `MAIL hostaccess, then REQUIREAUTH`.
+    pub shows: Vec<String>,
     /// Not for the original: nothing comparable happens there.
     pub ours_alone: bool,
     /// The issue that will make it pass.
@@ -160,6 +164,7 @@ impl Transcript {
                 self.differences.insert(number.to_owned());
                 self.ours_alone = true;
             }
+            "shows" => self.shows.push(rest.to_owned()),
             "todo" => self.todo = Some(rest.to_owned()),
             _ => return Ok(false),
         }
@@ -237,6 +242,7 @@ fn step(keyword: &str, rest: &str) -> Result<Step, String> {
         "argument|" => Step::QueueArgument(text),
         "variable|" => Step::QueueVariable(text),
         "directory|" => Step::QueueDirectory(text),
+        "took" => Step::Took(rest.parse().map_err(|_| "no number of seconds")?),
         "exit" => Step::Exit(rest.parse().map_err(|_| "no number")?),
         _ => return Err(format!("unknown directive `{keyword}`")),
     })

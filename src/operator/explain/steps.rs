@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::control::Setup;
 use crate::control::load::LoadError;
+use crate::control::zone::Zone;
 use crate::errno::words;
 use crate::lookup::{Known, Lookups};
 use crate::message::date::rfc5322;
@@ -79,7 +80,7 @@ impl fmt::Display for Why {
 /// A rule that was consulted, and what it said.
 #[derive(Debug, Clone)]
 pub struct Consulted {
-    /// The name of the rule, as in the order of decisions of postern-control(5).
+    /// The name of the rule, as in smtpd(8).
     pub source: &'static str,
     /// What it said, with file and line, or why it did not grant.
     pub said: String,
@@ -211,14 +212,19 @@ pub fn play(setup: &Setup, situation: &Situation, known: &mut Known) -> Explanat
     let witness = |rule: &'static str, opinion: &Opinion| heard.rule(rule, opinion);
     let mut session = Session::new(setup).supposing(situation.credentials.clone()).witnessed_by(&witness);
     let mut lookups = Lookups::with_known(setup, std::mem::take(known)).at(situation.at_seconds);
-    let date = rfc5322(situation.at_seconds.unwrap_or_else(now_seconds));
+    let (zone, no_zone) = match Zone::of(&setup.environment) {
+        Ok(zone) => (zone, None),
+        Err(no_zone) => (Zone::default(), Some(no_zone.to_string())),
+    };
+    let date = rfc5322(situation.at_seconds.unwrap_or_else(now_seconds), &zone);
     let mut asked = |by: &Setup, question: Question<'_>| {
         let answer = lookups.answer_by(by, question);
         heard.answer(question, &answer);
         answer
     };
     let greeting = session.greet(&date, &mut asked);
-    let mut steps = vec![step("connect", greeting, heard.consulted.take(), lookups.take_notes())];
+    let notes = no_zone.into_iter().chain(lookups.take_notes()).collect();
+    let mut steps = vec![step("connect", greeting, heard.consulted.take(), notes)];
     if steps.last().is_some_and(|step| step.closes) {
         *known = lookups.into_known();
         return Explanation { steps };

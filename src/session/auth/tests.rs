@@ -4,6 +4,7 @@ use super::*;
 use crate::auth::Channel;
 use crate::control::Setup;
 use crate::control::checker::Checker;
+use crate::control::zone::Zone;
 use crate::message::date::rfc5322;
 use crate::message::received::Encryption;
 use crate::policy::verdict::Answer;
@@ -135,7 +136,7 @@ fn the_trace_header_tells_of_tls() {
         assert_eq!(hear(&mut session, "MAIL FROM:<a@b.example>").reply.code(), 250);
         assert_eq!(hear(&mut session, "RCPT TO:<postmaster>").reply.code(), 250);
         let Then::Receive(delivery) = hear(&mut session, "DATA").then else { panic!("no recipient") };
-        let header = String::from_utf8(session.trace_header(&delivery, &rfc5322(0))).unwrap();
+        let header = String::from_utf8(session.trace_header(&delivery, &rfc5322(0, &Zone::default()))).unwrap();
         header.split_once(" with ").unwrap().1.split([';', ' ']).next().unwrap().to_owned()
     };
     assert_eq!(word("EHLO c.example", false, false), "ESMTP");
