@@ -64,5 +64,8 @@ pub fn forms(row: &Setting) -> Vec<Form> {
 /// A session with accounts in a database, STARTTLS, AUTH and a message, for a setting without effect.
 pub fn without_effect(row: &Setting) -> Deed {
     let message = "AUTH PLAIN AGJvYgBzZWNyZXQ=;[mail];RCPT TO:<user@test>;DATA;Subject: one;;hi;.";
-    deed(&format!("{} | [accounts];[starttls];[auth];env AUTH_LEGACY= |  | EHLO x;[tls];EHLO x;{message} | ", row.name()))
+    deed(&format!(
+        "{} | [accounts];[starttls];[auth];env AUTH_LEGACY= |  | EHLO x;[tls];EHLO x;{message} | ",
+        row.name()
+    ))
 }
