@@ -62,7 +62,7 @@ impl MariaDb {
         MariaDb::start_where(|directory| {
             certify(directory);
             let file = |option: &str, name: &str| format!("--{option}={}", directory.join(name).display());
-            let mut all = vec![file("ssl-cert", "server.pem"), file("ssl-key", "server.key")];
+            let mut all = vec![file("ssl-ca", "ca.pem"), file("ssl-cert", "server.pem"), file("ssl-key", "server.key")];
             all.extend(arguments.iter().map(|&argument| argument.to_owned()));
             all
         })
@@ -122,6 +122,11 @@ impl MariaDb {
     /// The certificate of who signed the certificate of `start_with_tls`.
     pub fn ca(&self) -> PathBuf {
         self.directory.path().join("ca.pem")
+    }
+
+    /// The certificate of a client that the same one has signed (`pem`), or its key (`key`).
+    pub fn client(&self, ending: &str) -> PathBuf {
+        self.directory.path().join("client").with_extension(ending)
     }
 
     /// What the server has said since it was started.
@@ -278,7 +283,7 @@ fn addresses() -> &'static str {
     TcpListener::bind("[::1]:0").map_or("127.0.0.1", |_| "127.0.0.1,::1")
 }
 
-/// Makes ca.pem, server.pem and server.key.
+/// Makes ca.pem, server.pem and server.key, client.pem and client.key.
 fn certify(directory: &Path) {
     let made = |name: &str, subject: &str, extensions: &[&str]| {
         let mut command = Command::new("openssl");
@@ -292,6 +297,8 @@ fn certify(directory: &Path) {
     let names = "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1";
     let mut server = made("server", "/CN=localhost", &[names, "basicConstraints=critical,CA:FALSE"]);
     run(server.args(["-CA", "ca.pem", "-CAkey", "ca.key"]));
+    let mut client = made("client", "/CN=client", &["basicConstraints=critical,CA:FALSE"]);
+    run(client.args(["-CA", "ca.pem", "-CAkey", "ca.key"]));
     if geteuid().is_root() {
         let user = User::from_name("mysql").unwrap().unwrap();
         chown(&directory.join("server.key"), Some(user.uid), None).unwrap();

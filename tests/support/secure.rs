@@ -92,13 +92,18 @@ pub struct Secure {
 impl Secure {
     /// smtpd of a home with these variables and arguments. Nothing is read yet.
     pub fn start(home: &Home, variables: &[(&str, &str)], arguments: &[&str]) -> Secure {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        ours.set_read_timeout(Some(PATIENCE)).unwrap();
-        let theirs = OwnedFd::from(theirs);
         let mut command = Command::new(program("smtpd"));
         command.current_dir(home.path()).env_clear().env("PATH", "/usr/bin:/bin").env("CONTROLDIR", home.control());
         command.env("QMAILQUEUE", home.queue()).env("QUEUE_HOME", home.path()).env("TCPREMOTEIP", "192.0.2.7");
         command.env("PENALTY", "0").env("DISABLE_EXTRA_GREET", "").envs(variables.iter().copied()).args(arguments);
+        Secure::run(&mut command)
+    }
+
+    /// The same of any such command.
+    pub fn run(command: &mut Command) -> Secure {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_read_timeout(Some(PATIENCE)).unwrap();
+        let theirs = OwnedFd::from(theirs);
         command.stdin(theirs.try_clone().unwrap()).stdout(theirs).stderr(Stdio::piped());
         Secure { child: command.spawn().unwrap(), socket: ours, tls: None, unread: Vec::new() }
     }

@@ -48,7 +48,7 @@ pub(super) fn endpoints(
     let by_tcp = sources.variable("MYSQL_OPT_PROTOCOL")?.is_some_and(|number| number == "1");
     let way = match way {
         Some(way) => Some(way),
-        None => other_way(sources, options, &hosts)?,
+        None => other_way(sources, options, &hosts, by_tcp)?,
     };
     Ok(match way {
         Some(Way::Socket(path)) if !by_tcp => vec![Endpoint::Socket(path.into())],
@@ -57,10 +57,10 @@ pub(super) fn endpoints(
     })
 }
 
-/// A socket or port that the specification lacks: a socket counts only when this host is meant.
-fn other_way(sources: &Sources<'_>, options: &Options, hosts: &[String]) -> Result<Option<Way>, Trouble> {
-    let is_here = hosts.iter().all(|host| is_this_host(host));
-    let socket = sources.variable("MYSQL_SOCKET")?.filter(|path| is_here && !path.is_empty());
+/// A socket or port that the specification lacks: a socket counts only when this host is meant, and not by TCP.
+fn other_way(sources: &Sources<'_>, options: &Options, hosts: &[String], by_tcp: bool) -> Result<Option<Way>, Trouble> {
+    let is_by_socket = !by_tcp && hosts.iter().all(|host| is_this_host(host));
+    let socket = sources.variable("MYSQL_SOCKET")?.filter(|path| is_by_socket && !path.is_empty());
     let port = |text: Option<String>, name: &str| match text.map(|text| Way::parse(&text)).transpose() {
         Ok(way) => Ok(way.flatten()),
         Err(error) => Err(Trouble::Configuration(format!("{name}: {error}"))),
@@ -69,7 +69,7 @@ fn other_way(sources: &Sources<'_>, options: &Options, hosts: &[String]) -> Resu
         Some(path) => Some(Way::Socket(path)),
         None => port(sources.variable("MYSQL_VPORT")?, "MYSQL_VPORT")?,
     };
-    match (way, options.value_of("socket").filter(|_| is_here)) {
+    match (way, options.value_of("socket").filter(|_| is_by_socket)) {
         (Some(way), _) => Ok(Some(way)),
         (None, Some(path)) => Ok(Some(Way::Socket(path))),
         (None, None) => port(options.value_of("port"), "port"),
