@@ -87,14 +87,7 @@ impl Parts {
         let name = b"content-type:";
         let Some(value) = field.get(name.len()..).filter(|_| begins_with(field, name)) else { return };
         self.is_message = begins_with(value.trim_ascii_start(), b"message/rfc822");
-        let lower = value.to_ascii_lowercase();
-        let at = memmem::find(&lower, b"boundary=").map(|at| at + b"boundary=".len());
-        let text = at.and_then(|at| value.get(at..)).unwrap_or_default();
-        let text = match text.strip_prefix(b"\"") {
-            Some(quoted) => quoted.split(|octet| *octet == b'"').next(),
-            None => text.split(|octet| matches!(octet, b';' | b' ' | b'\t' | b'\n')).next(),
-        };
-        self.boundary = text.filter(|text| !text.is_empty()).map(<[u8]>::to_vec);
+        self.boundary = boundary_of(value);
     }
 
     fn end_header(&mut self) {
@@ -132,6 +125,30 @@ impl Parts {
     }
 }
 
+/// The boundary that a Content-Type names, as a lenient reader of mail finds it: blanks may stand around `=`, and in quotes a
+/// backslash stands for the octet behind it.
+fn boundary_of(value: &[u8]) -> Option<Vec<u8>> {
+    let (lower, name) = (value.to_ascii_lowercase(), b"boundary");
+    let behind = |at: usize| value.get(at + name.len()..)?.trim_ascii_start().strip_prefix(b"=");
+    let text = memmem::find_iter(&lower, name).find_map(behind)?.trim_ascii_start();
+    let boundary: Vec<u8> = match text.strip_prefix(b"\"") {
+        Some(quoted) => unquoted(quoted),
+        None => {
+            text.iter().copied().take_while(|octet| !matches!(octet, b';' | b' ' | b'\t' | b'\r' | b'\n')).collect()
+        }
+    };
+    Some(boundary).filter(|boundary| !boundary.is_empty())
+}
+
+/// A quoted string behind its first quote (RFC 5322, 3.2.4).
+fn unquoted(text: &[u8]) -> Vec<u8> {
+    let (mut plain, mut rest) = (Vec::new(), text.iter());
+    while let Some(octet) = rest.next().filter(|octet| **octet != b'"') {
+        plain.extend(if *octet == b'\\' { rest.next() } else { Some(octet) });
+    }
+    plain
+}
+
 fn begins_with(text: &[u8], lower: &[u8]) -> bool {
     text.get(..lower.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(lower))
 }
@@ -167,6 +184,8 @@ mod tests {
                 "heftheftt t",
             ),
             ("content-type: Multipart/mixed; BOUNDARY=b;c=d\n\n--b\n\none\n--b\nA: b\n\ntwo", "hetefthef"),
+            ("Content-Type: multipart/mixed; boundary = \"b\\1\"\n\n--b1\n\none\n--b1--\nend", "heteftt"),
+            ("Content-Type: a/b; no-boundary; boundary =b\n\n--b\n\none", "hetef"),
             ("Content-Type: message/rfc822\n\nSubject: in\n\nfirst\ntext", "hehef t"),
             ("A: b\n\nHi. This is the x\ntext\n--- below\nSubject: q\n\nfirst\n--", "heftt hef t"),
             (

@@ -145,11 +145,17 @@ impl Rules {
         let mut rules = Self::default();
         if virus_check.is_some_and(|level| (1..=4).contains(&level)) {
             let file = list_name(setup, "SIGNATURES", "signatures");
-            rules.add_signatures(&file, &read(setup, &file)?)?;
+            rules.add_signatures(&file, &read(setup, &file)?.unwrap_or_default())?;
         }
         if variable(b"BODYCHECK").is_some() {
-            let file = list_name(setup, "BODYCHECK", "bodycheck");
-            rules.add_patterns(&file, &read(setup, &file)?)?;
+            let named = list_name(setup, "BODYCHECK", "bodycheck");
+            // D91: a value that names no file means the usual one: the original reads that whatever the value is.
+            match read(setup, &named)? {
+                Some(text) => rules.add_patterns(&named, &text)?,
+                None => {
+                    rules.add_patterns(&"bodycheck".into(), &read(setup, &"bodycheck".into())?.unwrap_or_default())?
+                }
+            }
         }
         Ok(Some(rules).filter(|rules| !rules.signatures.is_empty() || !rules.patterns.is_empty()))
     }
@@ -171,12 +177,14 @@ impl Rules {
     }
 }
 
-fn read(setup: &Setup, file: &FileName) -> Result<Vec<u8>, LookupFailed> {
+/// The text of a list; none if there is no such file.
+fn read(setup: &Setup, file: &FileName) -> Result<Option<Vec<u8>>, LookupFailed> {
     let path = setup.control.directory.join(file.as_ref());
-    match read_list(&path) {
-        Ok(text) => Ok(text.unwrap_or_default()),
-        Err(error) => Err(LookupFailed::Unreadable { file: file.clone(), path, error: words(&error).into_owned() }),
-    }
+    read_list(&path).map_err(|error| LookupFailed::Unreadable {
+        file: file.clone(),
+        path,
+        error: words(&error).into_owned(),
+    })
 }
 
 /// Shows `keep` each line of a list.

@@ -22,7 +22,10 @@ fn renamed(setting: &Setting, directory: &Path, environment: &Environment) -> Op
         return None;
     }
     let named = environment.get(setting.variable.as_bytes()).filter(|named| !named.is_empty())?;
-    Some(file_named(named, environment, directory))
+    let name = file_named(named, environment, directory);
+    // D91: a BODYCHECK that names no file means the usual one.
+    let is_usual = setting.variable == "BODYCHECK" && matches!(directory.join(&name).try_exists(), Ok(false));
+    Some(name).filter(|_| !is_usual)
 }
 
 /// A variable that names another list: that it exists, and that its own list is not read.
