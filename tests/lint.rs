@@ -64,7 +64,17 @@ fn lists_without_mistakes_are_clean() {
         ("relaymx", "192.0.2.0/24\n=me\n"),
         ("relaylevel", "normal\n"),
     ];
-    check(&home(&files), &["--env", "RELAYMX_ANYONE=1"], 0, &[]);
+    let home = home(&files);
+    check(&home, &["--env", "RELAYMX_ANYONE=1"], 0, &[]);
+    let switched_off = ["--env", "RELAYMX_ANYONE=1", "--env", "BADMAILFROM=/dev/null"];
+    check(&home, &switched_off, 0, &[]);
+    home.write("badmailfrom", "a@b.test\n");
+    check(
+        &home,
+        &switched_off,
+        1,
+        &["warning: badmailfrom: is not read, because BADMAILFROM names /dev/null: unset that"],
+    );
 }
 
 /// A file, its text, the exit code, and how the findings begin.

@@ -55,6 +55,8 @@ use crate::lookup::undecided::Undecided;
 use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Question, Using};
 use crate::tls::has_certificate;
 
+pub use crate::lookup::pieces::is_null_device;
+
 /// The lists of one session. Nothing is read before it is asked for, and nothing twice that cannot change its answer.
 pub struct Lookups<'s> {
     setup: &'s Setup,
