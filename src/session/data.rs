@@ -119,12 +119,17 @@ impl Session<'_> {
         ask: &mut AskBy<'_>,
     ) -> Result<Option<Vec<u8>>, LookupFailed> {
         let setup = transaction.settings().unwrap_or(self.setup);
-        let Some(applied) = ruled(RuleFile::OfClients, b"", setup, ask)? else { return Ok(None) };
+        // A file is sooner read than it is known who may relay; whom it is not about, what is wrong with it does not concern.
+        let applied = ruled(RuleFile::OfClients, b"", setup, ask);
+        if applied == Ok(None) {
+            return Ok(None);
+        }
         let facts = Facts { sender: &transaction.sender, ..Facts::new(setup, &self.credentials) };
         let has_grant = transaction.recipients.iter().any(|recipient| recipient.reason.is_grant());
         if !has_grant && !is_trusted(&facts, &mut |question| ask(setup, question))? {
             return Ok(None);
         }
+        let Some(applied) = applied? else { return Ok(None) };
         let mut about = b"authorized".to_vec();
         if let (Some(user), Some(mechanism)) = (&self.credentials.user, self.auth.mechanism) {
             about = [about.as_slice(), b"> AUTH ", mechanism.name().as_bytes(), b" <", &loggable(user)].concat();
