@@ -44,7 +44,10 @@ impl Delivery {
         let is_blackholed = blackholed.is_some() || recipients.iter().all(|one| one.reason.is_blackholed());
         // D58: a blackholed recipient loses its own copy, not everybody's.
         recipients.retain(|one| is_blackholed || !one.reason.is_blackholed());
-        let why = |reason| blackholed.clone().unwrap_or(reason);
+        let why = |reason| match &blackholed {
+            Some(evidence) => Reason::Blackholed(evidence.clone(), Box::new(reason)),
+            None => reason,
+        };
         let addresses = recipients.iter_mut().map(|one| std::mem::take(&mut one.address)).collect();
         // The reasons stay where they are: there may be very many.
         let reasons = recipients.into_iter().map(|one| why(one.reason)).collect();

@@ -15,7 +15,7 @@ use crate::control::Setup;
 use crate::message::received::{Encryption, Protocol};
 use crate::policy::client::Gate;
 use crate::policy::rules::{Applied, RuleFile};
-use crate::policy::verdict::{Answer, LookupFailed, Question, Reason};
+use crate::policy::verdict::{Answer, Evidence, LookupFailed, Question, Reason};
 use crate::policy::{Credentials, Witness};
 use crate::session::auth::Auth;
 use crate::smtp::command::Command;
@@ -87,8 +87,8 @@ struct Transaction {
     recipients: Vec<Recipient>,
     /// How many recipients had no mailbox.
     invalid_recipients: u32,
-    /// Why all of it is thrown away, if it is.
-    blackholed: Option<Reason>,
+    /// The line that has all of it thrown away, if one has.
+    blackholed: Option<Evidence>,
     /// The settings, where they differ for this transaction: by its sender.
     setup: Option<Box<Setup>>,
     /// What domainqueue makes of them for its recipients, once there is one.
