@@ -81,7 +81,7 @@ pub enum Outcome {
         /// The number that the reply shows if it is thrown away.
         pid: Option<i32>,
     },
-    /// It was thrown away, as the lists of blackholes ask; this is our own process.
+    /// It was thrown away, as the lists of blackholes or NULLQUEUE ask; this is our own process.
     Blackholed {
         /// The number that the reply shows.
         pid: i32,
@@ -234,7 +234,8 @@ impl Session<'_> {
             }
             Outcome::Handed(QueueStatus::Queued { .. }) | Outcome::Blackholed { .. } => {
                 let line = [b" ", self.told(delivery, recipient, reason, octets).as_slice(), &tls, &remark].concat();
-                Some(with_reason(line, reason))
+                let is_by_nullqueue = matches!(outcome, Outcome::Blackholed { .. }) && !delivery.is_blackholed();
+                Some(with_reason(line, if is_by_nullqueue { &Reason::Setting("NULLQUEUE") } else { reason }))
             }
             Outcome::Handed(QueueStatus::Refused { reply, text, pid, .. }) => {
                 let kind = if reply.is_temporary() { " (temporary): " } else { " (permanent): " };
