@@ -314,13 +314,14 @@ impl<'s> Session<'s> {
     }
 
     fn protocol(&self, parameters: MailParameters) -> Protocol {
-        match &self.helo {
-            Greeted::With(helo) if helo.extended => {
-                let tls = self.credentials.tls || self.setup.control.tls_provider.is_some();
-                Protocol::of_ehlo(parameters.smtputf8, tls, self.auth.mechanism.is_some())
-            }
-            Greeted::With(_) | Greeted::Silently | Greeted::Badly | Greeted::NotAgain => Protocol::Smtp,
+        let has_authenticated = self.auth.mechanism.is_some();
+        let is_extended = matches!(&self.helo, Greeted::With(helo) if helo.extended);
+        // AUTH is part of ESMTP (RFC 3848), whatever the greeting was.
+        if !is_extended && !has_authenticated {
+            return Protocol::Smtp;
         }
+        let tls = self.credentials.tls || self.setup.control.tls_provider.is_some();
+        Protocol::of_esmtp(parameters.smtputf8, tls, has_authenticated)
     }
 
     /// How the log tells of TLS: its version, else what TLS_PROVIDER says before its first comma, else `No`.
