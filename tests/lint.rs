@@ -87,6 +87,12 @@ const LINES: &[(&str, &str, i32, &[&str])] = &[
             "error: relayclients:1: `172.16.1.3/21` never matches: the address is not the first of its network; did you mean 172.16.0.0/21?",
         ],
     ),
+    (
+        "hostaccess",
+        "a.test:10.300.1.1\n",
+        2,
+        &["error: hostaccess:1: `a.test:10.300.1.1` cannot be read: no address has `300` in it: octets are 0 to 255; "],
+    ),
     ("relayclients", "10.\n!10.300.\n", 2, &["error: relayclients:2: `!10.300.` excepts nobody can say whom: "]),
     ("relayclients", "0.0.0.0/0\n", 2, &["error: relayclients:1: `0.0.0.0/0` is everyone"]),
     ("relayclients", "10.\n10.1.\n", 1, &["warning: relayclients:2: `10.1.` is covered by line 1, `10.`: remove it"]),

@@ -204,7 +204,7 @@ impl<'s> Lookups<'s> {
             Question::RelayTable(sender) => self.relay_table.answer(settings, sender, self.at),
             Question::RelayMx(domain) => self.relay_mx(domain),
             Question::HostAccess(sender) => match may_have(settings, "HOSTACCESS", "hostaccess") {
-                true => host_access::answer(sender, settings),
+                true => host_access::answer(sender, settings, &mut self.notes),
                 false => Ok(Answer::Absent),
             },
             Question::AccessList { sender, recipient } => match may_have(settings, "ACCESSLIST", "accesslist") {
