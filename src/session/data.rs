@@ -58,7 +58,8 @@ impl Delivery {
         self.reasons.iter().find_map(Reason::certified)
     }
 
-    pub(super) fn recipients(&self) -> impl Iterator<Item = (&[u8], &Reason)> {
+    /// Who it is for, and why each was accepted.
+    pub fn recipients(&self) -> impl Iterator<Item = (&[u8], &Reason)> {
         self.envelope.recipients().iter().map(Vec::as_slice).zip(&self.reasons)
     }
 }
@@ -128,7 +129,7 @@ impl Session<'_> {
         let Some(applied) = ruled(RuleFile::OfClients, b"", setup, ask)? else { return Ok(None) };
         let facts = Facts { sender: &transaction.sender, ..Facts::new(setup, &self.credentials) };
         let has_grant = transaction.recipients.iter().any(|recipient| recipient.reason.is_grant());
-        if !has_grant && !is_trusted(&facts, &mut |question| ask(setup, question))? {
+        if !has_grant && !is_trusted(&facts, &mut |question| ask(setup, question), self.witness)? {
             return Ok(None);
         }
         let mut about = b"authorized".to_vec();
