@@ -62,6 +62,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "control",
             "policy",
             "message",
+            "queue",
             "auth",
             "session",
             "tls",
