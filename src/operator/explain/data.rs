@@ -64,7 +64,7 @@ impl Arrival<'_> {
     }
 
     /// What smtpd looks at before it says 354, in its order; else what it says.
-    fn ready(&self, consulted: &mut Vec<Consulted>) -> Result<Ready, Turn> {
+    fn ready(&self, consulted: &mut Vec<Consulted>) -> Result<Ready, Box<Turn>> {
         let setup = self.in_force.setup;
         let unscreened = |consulted: &mut Vec<Consulted>, failed: LookupFailed| {
             consulted.push(Consulted {
@@ -72,7 +72,7 @@ impl Arrival<'_> {
                 said: format!("cannot tell: {failed}"),
                 answer: Some(Err(failed.clone())),
             });
-            self.session.unscreened(failed)
+            Box::new(self.session.unscreened(failed))
         };
         let lists = Lists::of(setup).map_err(|failed| unscreened(consulted, failed))?;
         consulted.push(self.in_force.list("signatures", "VIRUSCHECK", lists.signatures.as_ref()));
@@ -81,7 +81,7 @@ impl Arrival<'_> {
         let filter = LogFilter::of(setup).map_err(|error| {
             let said = format!("no file for what the queue program says: {}", words(&error));
             consulted.push(Consulted { source: "LOGFILTER", said, answer: None });
-            self.session.no_temporary_files(&words(&error))
+            Box::new(self.session.no_temporary_files(&words(&error)))
         })?;
         consulted.extend([self.in_force.log_filter(filter.is_some()), self.in_force.spam_filter()]);
         if self.delivery.is_blackholed() {
@@ -93,7 +93,7 @@ impl Arrival<'_> {
         consulted.push(self.in_force.queue(&program));
         match program {
             Ok(words) => Ok(Ready { lists, passage, program: Some(command(&words)) }),
-            Err(error) => Err(self.settled(&session::Outcome::NotStarted(error.to_string()))),
+            Err(error) => Err(Box::new(self.settled(&session::Outcome::NotStarted(error.to_string())))),
         }
     }
 

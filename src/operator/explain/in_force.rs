@@ -52,7 +52,7 @@ impl<'a> InForce<'a> {
     /// Why rules do not count that are there, if so.
     pub fn rules_of_others(&self) -> Option<Consulted> {
         let said = "the client may not relay, so these rules do not count".to_string();
-        self.has_rules_of_others.then(|| Consulted { source: "auth.envrules", said, answer: None })
+        self.has_rules_of_others.then_some(Consulted { source: "auth.envrules", said, answer: None })
     }
 
     /// A list of content.
