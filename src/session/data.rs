@@ -45,7 +45,10 @@ impl Delivery {
         let is_blackholed = blackholed.is_some() || recipients.iter().all(|one| one.reason.is_blackholed());
         // D58: a blackholed recipient loses its own copy, not everybody's.
         recipients.retain(|one| is_blackholed || !one.reason.is_blackholed());
-        let why = |reason| blackholed.clone().unwrap_or(reason);
+        let why = |reason| match &blackholed {
+            Some(evidence) => Reason::Blackholed(evidence.clone(), Box::new(reason)),
+            None => reason,
+        };
         let addresses = recipients.iter_mut().map(|one| std::mem::take(&mut one.address)).collect();
         // The reasons stay where they are: there may be very many.
         let reasons = recipients.into_iter().map(|one| why(one.reason)).collect();
@@ -73,22 +76,23 @@ pub enum Outcome {
     Flawed(Flaw),
     /// The content is refused by a line of a list, or thrown away.
     Banned(Banned),
-    /// It was thrown away, as the lists of blackholes ask.
+    /// It was thrown away, as the lists of blackholes or NULLQUEUE ask.
     Blackholed,
     /// The queue program has it, or says why not.
     Handed(QueueStatus),
 }
 
 impl Outcome {
-    /// Why the message is refused; none where the recipients were accepted for reasons of their own.
+    /// Why this became of the message; none where each recipient has a reason of its own.
     #[must_use]
-    pub fn reason(&self) -> Option<Reason> {
+    pub fn reason(&self, delivery: &Delivery) -> Option<Reason> {
         match self {
             Outcome::NotStarted(_) => Some(Reason::Setting("QMAILQUEUE")),
             Outcome::Flawed(Flaw::TooManyHops) => Some(Reason::Setting("maxhops")),
             Outcome::Flawed(Flaw::TooBig) => Some(Reason::Setting("databytes")),
             Outcome::Banned(banned) => Some(Reason::Listed(banned.evidence.clone())),
             Outcome::Handed(QueueStatus::Refused { .. }) => Some(Reason::Setting("queue")),
+            Outcome::Blackholed if !delivery.is_blackholed() => Some(Reason::Setting("NULLQUEUE")),
             Outcome::Handed(QueueStatus::Queued { .. }) | Outcome::Blackholed => None,
         }
     }
@@ -126,12 +130,17 @@ impl Session<'_> {
         ask: &mut AskBy<'_>,
     ) -> Result<Option<Vec<u8>>, LookupFailed> {
         let setup = transaction.settings().unwrap_or(self.setup);
-        let Some(applied) = ruled(RuleFile::OfClients, b"", setup, ask)? else { return Ok(None) };
+        // A file is sooner read than it is known who may relay; whom it is not about, what is wrong with it does not concern.
+        let applied = ruled(RuleFile::OfClients, b"", setup, ask);
+        if applied == Ok(None) {
+            return Ok(None);
+        }
         let facts = Facts { sender: &transaction.sender, ..Facts::new(setup, &self.credentials) };
         let has_grant = transaction.recipients.iter().any(|recipient| recipient.reason.is_grant());
         if !has_grant && !is_trusted(&facts, &mut |question| ask(setup, question), self.witness)? {
             return Ok(None);
         }
+        let Some(applied) = applied? else { return Ok(None) };
         let mut about = b"authorized".to_vec();
         if let (Some(user), Some(mechanism)) = (&self.credentials.user, self.auth.mechanism) {
             about = [about.as_slice(), b"> AUTH ", mechanism.name().as_bytes(), b" <", &loggable(user)].concat();
@@ -226,7 +235,7 @@ impl Session<'_> {
     ) -> impl Iterator<Item = Vec<u8>> {
         let remark = if remark.is_empty() { Vec::new() } else { [b" ".as_slice(), &loggable(remark)].concat() };
         let tls = format!(" TLS={}", self.tls_word()).into_bytes();
-        let why = outcome.reason();
+        let why = outcome.reason(delivery);
         delivery.recipients().filter_map(move |(recipient, reason)| {
             let line = match outcome {
                 Outcome::NotStarted(_) => return None,

@@ -89,7 +89,7 @@ fn spamignore_and_rules_of_clients_are_told() {
     fs::remove_file(control.path().join("relayclients")).unwrap();
     let said = about_data(&with_message(&control, &[], FINE));
     for expected in [
-        "auth.envrules: the client may not relay, so these rules do not count",
+        "auth.envrules: the client may not relay, so this file does not count",
         "databytes: 32 octets; at most 1000 octets, by databytes:1",
     ] {
         assert!(said.contains(&expected.to_string()), "{expected} of {said:#?}");
@@ -137,7 +137,13 @@ fn each_step_of_data_is_explained() {
     let table: [(&TempDir, &[&str], &str, &str, i32); 9] = [
         (&refuses, &[], "503 MAIL first (#5.5.1)", "", 1),
         (&with_queue(&[]), &["--rcpt", "x@far.ex"], "354 go ahead", "", 1),
-        (&rules, &[], "451 Sorry, I'm unable to read controls (#4.3.0)", "reason: temp:auth.envrules  (", 111),
+        (
+            &rules,
+            &["--auth", "joe"],
+            "451 Sorry, I'm unable to read controls (#4.3.0)",
+            "reason: temp:auth.envrules  (",
+            111,
+        ),
         (&directory("signatures"), &["--env", "VIRUSCHECK=1"], "451 ", "reason: temp:signatures  (", 111),
         (&bad_line, &["--env", "VIRUSCHECK="], "451 ", "/signatures:2: MZ:exe:-nonsense)", 111),
         (&bad_expression, &["--env", "BODYCHECK="], "451 ", "/bodycheck:2: *)", 111),
@@ -171,10 +177,83 @@ fn each_step_of_data_is_explained() {
 #[test]
 fn without_a_message_data_does_not_count() {
     let control = with_queue(&[]);
-    fs::create_dir(control.path().join("auth.envrules")).unwrap();
-    let output = explain(&control, OUR);
+    let output = explain(&control, &[OUR, &["--env", "QMAILQUEUE=/nowhere"]].concat());
     assert_eq!((about_data(&output)[0].as_str(), output.status.code()), ("refused for now", Some(0)));
 }
+
+/// More arguments, the message, its reply, lines that are told about it, and the exit code.
+type OfContent = (&'static [&'static str], &'static str, &'static str, &'static [&'static str], i32);
+
+const IN_A_PART: &str = "Content-Type: multipart/mixed; boundary=b\n\npre\n--b\nA: b\n\nTVqQAAMAAA\n--b--\n";
+const CONTENT: &[OfContent] = &[
+    (
+        &[],
+        "A: b\r\n\r\nbare\nline\r\n",
+        "451 Sorry, I received Bare LF.",
+        &["ALLOW_BARELF: line 3 has a line feed alone", "reason: barelf"],
+        111,
+    ),
+    (
+        &["--env", "ALLOW_BARELF="],
+        "A: b\r\n\r\nbare\nline\r\n",
+        "goes to ",
+        &["ALLOW_BARELF: set: a line feed alone is taken"],
+        0,
+    ),
+    (
+        &["--env", "FORBID_BARE_CR="],
+        "A: b\r\n\r\na\rb\r\n",
+        "554 Sorry, I received Bare CR.",
+        &["FORBID_BARE_CR: line 3 has a carriage return alone"],
+        1,
+    ),
+    (
+        &["--env", "VIRUSCHECK=1"],
+        IN_A_PART,
+        "552",
+        &["signatures: signatures:2 is about line 7", "/signatures:2: TVqQAA:a program)"],
+        1,
+    ),
+    (
+        &["--env", "VIRUSCHECK=1"],
+        "A: b\nSubject: bad\n one\nC: d\n\n",
+        "552",
+        &["signatures: signatures:3 is about line 2"],
+        1,
+    ),
+    (
+        &["--env", "BODYCHECK=mine"],
+        "A: b\n\na\n.b\nWORM7\n",
+        "552-we don't accept",
+        &["bodycheck: mine:2 is about line 5", "/mine:2: worm[0-9]:a worm)"],
+        1,
+    ),
+    (
+        &["--env", "BODYCHECK=mine"],
+        "A: b\n\nhidden\n",
+        "250 ok",
+        &["bodycheck: mine:3 is about line 3: the message is thrown away", "/mine:3: "],
+        0,
+    ),
+    (
+        &[],
+        "Received: a\nA: b\nDelivered-To: c\n\n",
+        "554 too many hops",
+        &["maxhops: 2 trace lines, the last in line 3; fewer than 2 are taken, by maxhops:1", "reason: maxhops"],
+        1,
+    ),
+    (
+        &["--env", "DATABYTES=8", "--env", "DATABYTES_NOTIFY="],
+        "A: b\n\nhi\n",
+        "552 sorry, that message size exceeds",
+        &[
+            "databytes: 9 octets; at most 8 octets, by the variable DATABYTES",
+            "DATABYTES_NOTIFY: tells u@local.ex",
+            "reason: databytes",
+        ],
+        1,
+    ),
+];
 
 #[test]
 fn each_step_of_the_content_is_explained() {
@@ -183,85 +262,15 @@ fn each_step_of_the_content_is_explained() {
         ("mine", "x\nworm[0-9]:a worm\nhidden:gone:-bodyblackhole\n"),
         ("maxhops", "2\n"),
     ]);
-    let in_a_part = "Content-Type: multipart/mixed; boundary=b\n\npre\n--b\nA: b\n\nTVqQAAMAAA\n--b--\n";
-    let table: [(&[&str], &str, &str, &[&str], i32); 9] = [
-        (
-            &[],
-            "A: b\r\n\r\nbare\nline\r\n",
-            "451 Sorry, I received Bare LF.",
-            &["ALLOW_BARELF: line 3 has a line feed alone", "reason: barelf"],
-            111,
-        ),
-        (
-            &["--env", "ALLOW_BARELF="],
-            "A: b\r\n\r\nbare\nline\r\n",
-            "goes to ",
-            &["ALLOW_BARELF: set: a line feed alone is taken"],
-            0,
-        ),
-        (
-            &["--env", "FORBID_BARE_CR="],
-            "A: b\r\n\r\na\rb\r\n",
-            "554 Sorry, I received Bare CR.",
-            &["FORBID_BARE_CR: line 3 has a carriage return alone"],
-            1,
-        ),
-        (
-            &["--env", "VIRUSCHECK=1"],
-            in_a_part,
-            "552",
-            &["signatures: signatures:2 is about line 7", "/signatures:2: TVqQAA:a program)"],
-            1,
-        ),
-        (
-            &["--env", "VIRUSCHECK=1"],
-            "A: b\nSubject: bad\n one\nC: d\n\n",
-            "552",
-            &["signatures: signatures:3 is about line 2"],
-            1,
-        ),
-        (
-            &["--env", "BODYCHECK=mine"],
-            "A: b\n\na\n.b\nWORM7\n",
-            "552-we don't accept",
-            &["bodycheck: mine:2 is about line 5", "/mine:2: worm[0-9]:a worm)"],
-            1,
-        ),
-        (
-            &["--env", "BODYCHECK=mine"],
-            "A: b\n\nhidden\n",
-            "250 ok",
-            &["bodycheck: mine:3 is about line 3: the message is thrown away", "/mine:3: "],
-            0,
-        ),
-        (
-            &[],
-            "Received: a\nA: b\nDelivered-To: c\n\n",
-            "554 too many hops",
-            &["maxhops: 2 trace lines, the last in line 3; fewer than 2 are taken, by maxhops:1", "reason: maxhops"],
-            1,
-        ),
-        (
-            &["--env", "DATABYTES=8", "--env", "DATABYTES_NOTIFY="],
-            "A: b\n\nhi\n",
-            "552 sorry, that message size exceeds",
-            &[
-                "databytes: 9 octets; at most 8 octets, by the variable DATABYTES",
-                "DATABYTES_NOTIFY: tells u@local.ex",
-                "reason: databytes",
-            ],
-            1,
-        ),
-    ];
-    for (arguments, message, reply, told, exit) in table {
+    for (arguments, message, reply, told, exit) in CONTENT {
         let output = with_message(&control, arguments, message);
         let said = about_data(&output);
         let at = said.iter().position(|line| line.starts_with("message: ")).unwrap_or_else(|| panic!("{said:#?}"));
         assert!(said[at + 1].starts_with(&format!("reply: {}", reply.replace("552-", "552 "))), "{message}: {said:#?}");
-        for told in told {
+        for told in *told {
             assert!(said[at..].iter().any(|line| line.contains(told)), "{told} of {said:#?}");
         }
-        assert_eq!(output.status.code(), Some(exit), "{said:#?}");
+        assert_eq!(output.status.code(), Some(*exit), "{said:#?}");
     }
     let output = with_message(&control, &["--env", "BODYCHECK=mine", "--json"], "A: b\n\nworm1\n");
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -284,6 +293,10 @@ fn a_message_that_is_thrown_away_is_for_nobody() {
         assert!(said.iter().any(|line| line.starts_with(expected)), "{expected} of {said:#?}");
     }
     assert_eq!(output.status.code(), Some(0));
+    // So it is where NULLQUEUE asks for that.
+    let output = with_message(&with_queue(&[]), &["--env", "NULLQUEUE="], FINE);
+    let said = about_data(&output);
+    assert!(said.contains(&"reason: NULLQUEUE".to_string()), "{said:#?}");
 }
 
 #[test]

@@ -92,7 +92,7 @@ impl Arrival<'_> {
         let program = startable(setup);
         consulted.push(self.in_force.queue(&program));
         match program {
-            Ok(words) => Ok(Ready { lists, passage, program: Some(command(&words)) }),
+            Ok(words) => Ok(Ready { lists, passage, program: words.as_deref().map(command) }),
             Err(error) => Err(Box::new(self.settled(&session::Outcome::NotStarted(error.to_string())))),
         }
     }
@@ -118,7 +118,7 @@ impl Arrival<'_> {
         };
         // Where the content is not why, all recipients have the same reason.
         let first = || self.delivery.recipients().next().map(|(_, reason)| reason.clone());
-        let why: Option<Reason> = outcome.reason().or_else(first);
+        let why: Option<Reason> = outcome.reason(self.delivery).or_else(first);
         let settled = step("message", &self.settled(&outcome), consulted, course.notes());
         Step { why: why.map(Why::Policy), ..settled }
     }

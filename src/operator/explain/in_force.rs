@@ -38,6 +38,7 @@ impl<'a> InForce<'a> {
                         false => has_rules_of_others = true,
                     }
                 }
+                Some(Err(_)) if consulted.source == RuleFile::OfClients.names().file => has_rules_of_others = true,
                 // All recipients of a message have the same settings (D74).
                 Some(Ok(Answer::Applied(applied))) if !rules.contains(applied) => rules.push(applied.as_ref().clone()),
                 Some(Ok(Answer::Yes(evidence))) if consulted.source == Listing::SpamIgnore.names().file => {
@@ -51,7 +52,7 @@ impl<'a> InForce<'a> {
 
     /// Why rules do not count that are there, if so.
     pub fn rules_of_others(&self) -> Option<Consulted> {
-        let said = "the client may not relay, so these rules do not count".to_string();
+        let said = "the client may not relay, so this file does not count".to_string();
         self.has_rules_of_others.then_some(Consulted { source: "auth.envrules", said, answer: None })
     }
 
@@ -68,10 +69,11 @@ impl<'a> InForce<'a> {
     }
 
     /// The queue program.
-    pub fn queue(&self, startable: &Result<Vec<CString>, StartError>) -> Consulted {
+    pub fn queue(&self, startable: &Result<Option<Vec<CString>>, StartError>) -> Consulted {
         let variable = if self.setup.control.null_queue { "NULLQUEUE" } else { "QMAILQUEUE" };
         let said = match startable {
-            Ok(words) => format!("{} can be started", command(words)),
+            Ok(Some(words)) => format!("{} can be started", command(words)),
+            Ok(None) => "set, and there is no program for it: the message is thrown away".to_string(),
             Err(error) => error.to_string(),
         };
         self.say(variable, said, Names { file: "", variable })
