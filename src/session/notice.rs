@@ -16,7 +16,7 @@ pub struct Notice {
 
 impl Session<'_> {
     /// The notice about a message of so many octets that was too big, if it is wanted. D92: a whole message, without a sender to
-    /// bounce to, and for our own recipients only; none of what is thrown away.
+    /// bounce to, and for our own recipients only; nobody is told of what is thrown away.
     #[must_use]
     pub fn notice(&self, delivery: &Delivery, octets: u64, date: &str) -> Option<Notice> {
         let setup: &Setup = delivery.setup().unwrap_or(self.setup);

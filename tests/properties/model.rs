@@ -121,14 +121,14 @@ impl<'w> Model<'w> {
         }
         let has_grant = transaction.recipients.iter().any(|one| one.is_relayed);
         let given = self.world.checks.rules.give(RuleFile::OfClients, "");
-        let is_given = given.map_or(Is::Later, |given| match given {
-            Some(_) if has_grant => Is::Yes,
-            Some(_) => is_trusted(self.world, transaction.sender),
-            None => Is::Never,
-        });
-        match (is_given, given) {
+        let is_about = match given {
+            Ok(None) => Is::Never,
+            Ok(Some(_)) | Err(()) if has_grant => Is::Yes,
+            Ok(Some(_)) | Err(()) => is_trusted(self.world, transaction.sender),
+        };
+        match (is_about, given) {
             (Is::Yes, Ok(Some(gives))) => transaction.settled = Some(transaction.gives().and(gives)),
-            (Is::Later, _) => return Expected::Code(self.end("DATA", 451)),
+            (Is::Later, _) | (Is::Yes, Err(())) => return Expected::Code(self.end("DATA", 451)),
             (Is::Yes | Is::Never, _) => {}
         }
         Expected::Message
