@@ -111,9 +111,13 @@ impl Held {
         }
     }
 
-    /// The same list after somebody has mended it.
+    /// The same list after somebody has mended it: as in the other world, or everybody is in it.
     fn mended(self, other: Self) -> Self {
-        if self == Held::Damaged { other } else { self }
+        match (self, other) {
+            (Held::Damaged, Held::Of(_)) => other,
+            (Held::Damaged, Held::Absent | Held::Damaged) => Held::Of([true; LISTED.len()]),
+            (Held::Absent | Held::Of(_), _) => self,
+        }
     }
 
     fn entries(self) -> impl Iterator<Item = &'static str> {
@@ -158,9 +162,8 @@ impl Checks {
     pub fn mended(&self, other: &Self) -> Self {
         let mut lists = self.lists;
         lists.iter_mut().zip(other.lists).for_each(|(list, other)| *list = list.mended(other));
-        let asked = |asked: Option<Held>, other: Option<Held>| {
-            asked.map(|held| held.mended(other.unwrap_or(Held::Of([true; LISTED.len()]))))
-        };
+        let asked =
+            |asked: Option<Held>, other: Option<Held>| asked.map(|held| held.mended(other.unwrap_or(Held::Absent)));
         Self {
             lists,
             other_bad: self.other_bad.mended(other.other_bad),
