@@ -10,6 +10,8 @@ use crate::cdb::read::Cdb;
 use crate::control::environment::Environment;
 use crate::control::text::{entries, signed};
 use crate::errno::words;
+use crate::lookup::accounts::mailbox::{OVER_QUOTA, over_quota};
+use crate::lookup::accounts::system::{LOCAL_USERS, places};
 use crate::lookup::recipients::{Source, source};
 use crate::operator::finding::Finding;
 
@@ -29,6 +31,9 @@ pub(super) fn lint_mailboxes(directory: &Path, environment: &Environment) -> Vec
             let advice = format!("is missing, and CHECKRECIPIENT asks it: {DEFERS}");
             findings.push(Finding::error(&path, advice));
         }
+    }
+    for (name, wrong) in [(LOCAL_USERS, places(environment).err()), (OVER_QUOTA, over_quota(environment).err())] {
+        findings.extend(wrong.map(|wrong| Finding::error(name, format!("is {wrong}; {DEFERS}"))));
     }
     if environment.get(b"CHECKSENDER").is_none() && environment.get(b"MASQUERADE").is_some() {
         findings.push(Finding::warning("MASQUERADE", "does nothing without CHECKSENDER"));
