@@ -64,7 +64,17 @@ fn lists_without_mistakes_are_clean() {
         ("relaymx", "192.0.2.0/24\n=me\n"),
         ("relaylevel", "normal\n"),
     ];
-    check(&home(&files), &["--env", "RELAYMX_ANYONE=1"], 0, &[]);
+    let home = home(&files);
+    check(&home, &["--env", "RELAYMX_ANYONE=1"], 0, &[]);
+    let switched_off = ["--env", "RELAYMX_ANYONE=1", "--env", "BADMAILFROM=/dev/null"];
+    check(&home, &switched_off, 0, &[]);
+    home.write("badmailfrom", "a@b.test\n");
+    check(
+        &home,
+        &switched_off,
+        1,
+        &["warning: badmailfrom: is not read, because BADMAILFROM names /dev/null: unset that"],
+    );
 }
 
 /// A file, its text, the exit code, and how the findings begin.
@@ -76,6 +86,12 @@ const LINES: &[(&str, &str, i32, &[&str])] = &[
         &[
             "error: relayclients:1: `172.16.1.3/21` never matches: the address is not the first of its network; did you mean 172.16.0.0/21?",
         ],
+    ),
+    (
+        "hostaccess",
+        "a.test:10.300.1.1\n",
+        2,
+        &["error: hostaccess:1: `a.test:10.300.1.1` cannot be read: no address has `300` in it: octets are 0 to 255; "],
     ),
     ("relayclients", "10.\n!10.300.\n", 2, &["error: relayclients:2: `!10.300.` excepts nobody can say whom: "]),
     ("relayclients", "0.0.0.0/0\n", 2, &["error: relayclients:1: `0.0.0.0/0` is everyone"]),

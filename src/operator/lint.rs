@@ -26,6 +26,7 @@ use crate::control::settings::{Form, SETTINGS, Setting, State};
 use crate::control::text::{first_line, signed, unsigned};
 use crate::control::zone::Zone;
 use crate::dns::Dns;
+use crate::lookup::is_null_device;
 use crate::operator::host::Gateway;
 use crate::operator::lint::list::{byte_order_mark, has_typographic_quotes, lint_list, lint_patterns};
 use crate::operator::lint::names::Named;
@@ -132,6 +133,9 @@ fn lint_file(setting: &Setting, path: &Path, circumstances: &Circumstances<'_>, 
             return findings;
         }
     };
+    if is_null_device(&metadata) {
+        return findings; // The list is switched off.
+    }
     findings.extend(world_writable(path, &metadata));
     if let Some(problem) = not_yet(setting) {
         findings.push(Finding::warning(path, problem));

@@ -3,9 +3,10 @@
 use crate::control::Setup;
 use crate::message::Flaw;
 use crate::message::received::{Told, trace_header};
+use crate::message::unstuff::Stop;
 use crate::policy::Facts;
 use crate::policy::rules::{RuleFile, is_trusted};
-use crate::policy::verdict::{Evidence, LookupFailed, Reason};
+use crate::policy::verdict::{Banned, LookupFailed, Reason};
 use crate::queue::envelope::{Envelope, Refused};
 use crate::queue::status::QueueStatus;
 use crate::session::{AskBy, Session, Stage, Then, Transaction, Turn, ruled, rules_line, with_reason};
@@ -44,7 +45,10 @@ impl Delivery {
         let is_blackholed = blackholed.is_some() || recipients.iter().all(|one| one.reason.is_blackholed());
         // D58: a blackholed recipient loses its own copy, not everybody's.
         recipients.retain(|one| is_blackholed || !one.reason.is_blackholed());
-        let why = |reason| blackholed.clone().unwrap_or(reason);
+        let why = |reason| match &blackholed {
+            Some(evidence) => Reason::Blackholed(evidence.clone(), Box::new(reason)),
+            None => reason,
+        };
         let addresses = recipients.iter_mut().map(|one| std::mem::take(&mut one.address)).collect();
         // The reasons stay where they are: there may be very many.
         let reasons = recipients.into_iter().map(|one| why(one.reason)).collect();
@@ -57,7 +61,8 @@ impl Delivery {
         self.reasons.iter().find_map(Reason::certified)
     }
 
-    pub(super) fn recipients(&self) -> impl Iterator<Item = (&[u8], &Reason)> {
+    /// Who it is for, and why each was accepted.
+    pub fn recipients(&self) -> impl Iterator<Item = (&[u8], &Reason)> {
         self.envelope.recipients().iter().map(Vec::as_slice).zip(&self.reasons)
     }
 }
@@ -69,22 +74,28 @@ pub enum Outcome {
     NotStarted(String),
     /// The content was not acceptable and the queue program was told to discard it.
     Flawed(Flaw),
-    /// The content is refused by a line of a list, or accepted by our own process and thrown away.
-    Banned {
-        /// The line.
-        evidence: Evidence,
-        /// What the client is told of it.
-        description: Vec<u8>,
-        /// The number that the reply shows if it is thrown away.
-        pid: Option<i32>,
-    },
-    /// It was thrown away, as the lists of blackholes ask; this is our own process.
-    Blackholed {
-        /// The number that the reply shows.
-        pid: i32,
-    },
+    /// The content is refused by a line of a list, or thrown away.
+    Banned(Banned),
+    /// It was thrown away, as the lists of blackholes or NULLQUEUE ask.
+    Blackholed,
     /// The queue program has it, or says why not.
     Handed(QueueStatus),
+}
+
+impl Outcome {
+    /// Why this became of the message; none where each recipient has a reason of its own.
+    #[must_use]
+    pub fn reason(&self, delivery: &Delivery) -> Option<Reason> {
+        match self {
+            Outcome::NotStarted(_) => Some(Reason::Setting("QMAILQUEUE")),
+            Outcome::Flawed(Flaw::TooManyHops) => Some(Reason::Setting("maxhops")),
+            Outcome::Flawed(Flaw::TooBig) => Some(Reason::Setting("databytes")),
+            Outcome::Banned(banned) => Some(Reason::Listed(banned.evidence.clone())),
+            Outcome::Handed(QueueStatus::Refused { .. }) => Some(Reason::Setting("queue")),
+            Outcome::Blackholed if !delivery.is_blackholed() => Some(Reason::Setting("NULLQUEUE")),
+            Outcome::Handed(QueueStatus::Queued { .. }) | Outcome::Blackholed => None,
+        }
+    }
 }
 
 impl Session<'_> {
@@ -119,12 +130,17 @@ impl Session<'_> {
         ask: &mut AskBy<'_>,
     ) -> Result<Option<Vec<u8>>, LookupFailed> {
         let setup = transaction.settings().unwrap_or(self.setup);
-        let Some(applied) = ruled(RuleFile::OfClients, b"", setup, ask)? else { return Ok(None) };
-        let facts = Facts { sender: &transaction.sender, ..Facts::new(setup, &self.credentials) };
-        let has_grant = transaction.recipients.iter().any(|recipient| recipient.reason.is_grant());
-        if !has_grant && !is_trusted(&facts, &mut |question| ask(setup, question))? {
+        // A file is sooner read than it is known who may relay; whom it is not about, what is wrong with it does not concern.
+        let applied = ruled(RuleFile::OfClients, b"", setup, ask);
+        if applied == Ok(None) {
             return Ok(None);
         }
+        let facts = Facts { sender: &transaction.sender, ..Facts::new(setup, &self.credentials) };
+        let has_grant = transaction.recipients.iter().any(|recipient| recipient.reason.is_grant());
+        if !has_grant && !is_trusted(&facts, &mut |question| ask(setup, question), self.witness)? {
+            return Ok(None);
+        }
+        let Some(applied) = applied? else { return Ok(None) };
         let mut about = b"authorized".to_vec();
         if let (Some(user), Some(mechanism)) = (&self.credentials.user, self.auth.mechanism) {
             about = [about.as_slice(), b"> AUTH ", mechanism.name().as_bytes(), b" <", &loggable(user)].concat();
@@ -177,8 +193,17 @@ impl Session<'_> {
         trace_header(&self.setup.control, &told, date)
     }
 
-    /// The reply after the content.
-    pub fn settle(&self, outcome: &Outcome, now_seconds: u64) -> Turn {
+    /// The content breaks the rules about line ends: the last words.
+    pub fn broken_off(&self, stop: Stop) -> Turn {
+        let (reply, line, setting): (_, &[u8], _) = match stop {
+            Stop::BareCr => (reply::BARE_CR, b"Bare CR received", "FORBID_BARE_CR"),
+            Stop::BareLf | Stop::EndOfMessage => (reply::BARE_LF, b"Bare LF received", "barelf"),
+        };
+        Turn::say(reply).because(line.to_vec(), Reason::Setting(setting)).close(1)
+    }
+
+    /// The reply after the content; for a message that no queue program gets, it shows the number of our own process.
+    pub fn settle(&self, outcome: &Outcome, now_seconds: u64, own_pid: i32) -> Turn {
         match outcome {
             Outcome::NotStarted(error) => {
                 let line = [b"qqt failure: ".as_slice(), &loggable(error.as_bytes())].concat();
@@ -186,10 +211,11 @@ impl Session<'_> {
             }
             Outcome::Flawed(Flaw::TooManyHops) => Turn::say(reply::TOO_MANY_HOPS),
             Outcome::Flawed(Flaw::TooBig) => Turn::say(reply::TOO_BIG),
-            Outcome::Banned { description, pid: None, .. } => Turn::say(reply::banned(description)),
-            Outcome::Handed(QueueStatus::Queued { pid })
-            | Outcome::Blackholed { pid }
-            | Outcome::Banned { pid: Some(pid), .. } => Turn::say(reply::queued(now_seconds, *pid)),
+            Outcome::Banned(Banned { description, blackholed: false, .. }) => Turn::say(reply::banned(description)),
+            Outcome::Banned(Banned { blackholed: true, .. }) | Outcome::Blackholed => {
+                Turn::say(reply::queued(now_seconds, own_pid))
+            }
+            Outcome::Handed(QueueStatus::Queued { pid }) => Turn::say(reply::queued(now_seconds, *pid)),
             Outcome::Handed(QueueStatus::Refused { reply, said, .. }) => {
                 let turn = Turn::say(reply.clone());
                 let said = loggable(said);
@@ -209,32 +235,27 @@ impl Session<'_> {
     ) -> impl Iterator<Item = Vec<u8>> {
         let remark = if remark.is_empty() { Vec::new() } else { [b" ".as_slice(), &loggable(remark)].concat() };
         let tls = format!(" TLS={}", self.tls_word()).into_bytes();
-        delivery.recipients().filter_map(move |(recipient, reason)| match outcome {
-            Outcome::NotStarted(_) => None,
-            Outcome::Flawed(Flaw::TooManyHops) => Some(with_reason(
-                flawed_line(b"too many hops", delivery, recipient, octets),
-                &Reason::Setting("maxhops"),
-            )),
-            Outcome::Flawed(Flaw::TooBig) => {
-                let line = flawed_line(b"data size exceeded", delivery, recipient, octets);
-                Some(with_reason(line, &Reason::Setting("databytes")))
-            }
-            Outcome::Banned { evidence, description, .. } => {
-                let what = [b"virus/banned content: ".as_slice(), &loggable(description)].concat();
-                let line = flawed_line(&what, delivery, recipient, octets);
-                Some(with_reason(line, &Reason::Listed(evidence.clone())))
-            }
-            Outcome::Handed(QueueStatus::Queued { .. }) | Outcome::Blackholed { .. } => {
-                let line = [b" ", self.told(delivery, recipient, reason, octets).as_slice(), &tls, &remark].concat();
-                Some(with_reason(line, reason))
-            }
-            Outcome::Handed(QueueStatus::Refused { reply, text, pid, .. }) => {
-                let kind = if reply.is_temporary() { " (temporary): " } else { " (permanent): " };
-                let told = self.told(delivery, recipient, reason, octets);
-                let pid = format!(" qp {pid}");
-                let line = [&loggable(text), kind.as_bytes(), &told, &remark, &tls, pid.as_bytes()].concat();
-                Some(with_reason(line, &Reason::Setting("queue")))
-            }
+        let why = outcome.reason(delivery);
+        delivery.recipients().filter_map(move |(recipient, reason)| {
+            let line = match outcome {
+                Outcome::NotStarted(_) => return None,
+                Outcome::Flawed(Flaw::TooManyHops) => flawed_line(b"too many hops", delivery, recipient, octets),
+                Outcome::Flawed(Flaw::TooBig) => flawed_line(b"data size exceeded", delivery, recipient, octets),
+                Outcome::Banned(Banned { description, .. }) => {
+                    let what = [b"virus/banned content: ".as_slice(), &loggable(description)].concat();
+                    flawed_line(&what, delivery, recipient, octets)
+                }
+                Outcome::Handed(QueueStatus::Queued { .. }) | Outcome::Blackholed => {
+                    [b" ", self.told(delivery, recipient, reason, octets).as_slice(), &tls, &remark].concat()
+                }
+                Outcome::Handed(QueueStatus::Refused { reply, text, pid, .. }) => {
+                    let kind = if reply.is_temporary() { " (temporary): " } else { " (permanent): " };
+                    let told = self.told(delivery, recipient, reason, octets);
+                    let pid = format!(" qp {pid}");
+                    [&loggable(text), kind.as_bytes(), &told, &remark, &tls, pid.as_bytes()].concat()
+                }
+            };
+            Some(with_reason(line, why.as_ref().unwrap_or(reason)))
         })
     }
 

@@ -1,5 +1,6 @@
 //! Who has a mailbox: what `recipients` names and where it is missing, and how recipients and senders are checked.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -10,7 +11,7 @@ use crate::cdb::read::Cdb;
 use crate::control::environment::Environment;
 use crate::control::text::{entries, signed};
 use crate::errno::words;
-use crate::lookup::accounts::mailbox::{OVER_QUOTA, over_quota};
+use crate::lookup::accounts::mailbox::{OVER_QUOTA, has_database, over_quota};
 use crate::lookup::accounts::system::{LOCAL_USERS, places};
 use crate::lookup::recipients::{Source, source};
 use crate::operator::finding::Finding;
@@ -26,10 +27,15 @@ pub(super) fn lint_mailboxes(directory: &Path, environment: &Environment) -> Vec
     let check = environment.get(b"CHECKRECIPIENT");
     if let Some(value) = check {
         findings.extend(lint_check(value));
-        let asks_recipients = signed(value) != Some(1);
-        if asks_recipients && matches!(&text, Err(error) if error.kind() == io::ErrorKind::NotFound) {
-            let advice = format!("is missing, and CHECKRECIPIENT asks it: {DEFERS}");
-            findings.push(Finding::error(&path, advice));
+        let asks_recipients = match signed(value) {
+            Some(1) if has_database(directory, environment) => None,
+            Some(1) => has_domain_beyond_locals(directory)
+                .then_some("without a database CHECKRECIPIENT 1 asks it for domains that are not in locals"),
+            _ => Some("CHECKRECIPIENT asks it"),
+        };
+        let is_missing = matches!(&text, Err(error) if error.kind() == io::ErrorKind::NotFound);
+        if let Some(why) = asks_recipients.filter(|_| is_missing) {
+            findings.push(Finding::error(&path, format!("is missing, and {why}: {DEFERS}")));
         }
     }
     for (name, wrong) in [(LOCAL_USERS, places(environment).err()), (OVER_QUOTA, over_quota(environment).err())] {
@@ -46,6 +52,15 @@ pub(super) fn lint_mailboxes(directory: &Path, environment: &Environment) -> Vec
         }
     }
     findings
+}
+
+/// Whether mail is accepted for a domain whose users are not those of this host.
+fn has_domain_beyond_locals(directory: &Path) -> bool {
+    let read = |name: &str| fs::read(directory.join(name)).ok();
+    let locals = read("locals").or_else(|| read("me")).unwrap_or_default();
+    let locals: BTreeSet<_> = entries(&locals).map(|entry| entry.text.to_ascii_lowercase()).collect();
+    let rcpthosts = read("rcpthosts").unwrap_or_default();
+    entries(&rcpthosts).any(|entry| !locals.contains(&entry.text.to_ascii_lowercase()))
 }
 
 fn lint_check(value: &[u8]) -> Option<Finding> {
