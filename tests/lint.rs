@@ -3,6 +3,8 @@
 
 #[path = "support/dns.rs"]
 mod dns;
+#[path = "lint/files.rs"]
+mod files;
 #[path = "support/home.rs"]
 mod home;
 #[path = "lint/mailboxes.rs"]
@@ -10,6 +12,8 @@ mod mailboxes;
 #[path = "lint/relay_table.rs"]
 mod relay_table;
 mod support;
+#[path = "lint/variables.rs"]
+mod variables;
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -130,7 +134,7 @@ const LINES: &[(&str, &str, i32, &[&str])] = &[
         &["error: badmailfrom:1: `spam.test` never matches an address of that domain: write `@spam.test`"],
     ),
     ("badrcptto", "@spam.test\njoe\n*spam.test\nroot@ours.test\n", 0, &[]),
-    ("blackholedrcpt", "joe@ours.test\r\n", 2, &["error: blackholedrcpt:1: ends in CR and never matches"]),
+    ("blackholedrcpt", "joe@ours.test\r\n", 2, &["error: blackholedrcpt:1: ends in CR, which is part of the entry"]),
     ("badmailpatterns", "!*@ours.test\n", 1, &["warning: badmailpatterns: has only exceptions"]),
     (
         "badip",
@@ -197,6 +201,7 @@ fn settings_without_effect_are_told() {
     check(&home(&all), &["--env", "RELAYCLIENT="], 1, &with_variable);
     let named = home(&[("relayclients", "10.\n"), ("mine", "10.\n10.1.\n")]);
     let expected = [
+        "warning: RELAYCLIENTS: lets clients relay by the list mine; the original does not know this variable",
         "warning: mine:2: `10.1.` is covered by line 1",
         "warning: relayclients: is not read, because RELAYCLIENTS names mine",
     ];
@@ -205,19 +210,25 @@ fn settings_without_effect_are_told() {
         &home(&[]),
         &["--env", "RELAYMAILFROM=none"],
         1,
-        &["warning: RELAYMAILFROM: names the list none, which does not exist"],
+        &[
+            "warning: RELAYMAILFROM: lets clients relay by the list none",
+            "warning: RELAYMAILFROM: names the list none, which does not exist",
+        ],
     );
     check(
         &home(&[("senders", "@a.test\n")]),
         &["--env", "RELAYMAILFROM=senders"],
         1,
-        &["warning: senders:1: `@a.test` lets everyone relay"],
+        &[
+            "warning: RELAYMAILFROM: lets clients relay by the list senders",
+            "warning: senders:1: `@a.test` lets everyone relay",
+        ],
     );
     check(
         &home(&[("hosts", "*.a.test\n")]),
         &["--env", "RELAYDOMAINS=hosts"],
         2,
-        &["error: hosts:1: `*.a.test` never matches"],
+        &["warning: RELAYDOMAINS: lets clients relay by the list hosts", "error: hosts:1: `*.a.test` never matches"],
     );
     check(&home(&[]), &["--env", "RELAYMX_ANYONE=1"], 1, &["warning: RELAYMX_ANYONE: is set and confirms nothing"]);
     check(&home(&[]), &["--env", "TZ=UTC0"], 0, &[]);

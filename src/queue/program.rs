@@ -187,8 +187,12 @@ impl Ears {
     }
 }
 
-/// The program and its arguments.
-fn command_line(setup: &Setup) -> Result<Vec<CString>, StartError> {
+/// The program that the settings choose, and its arguments; whether it can be started is not looked at.
+///
+/// # Errors
+///
+/// [`StartError`] when none is chosen, or there is a NUL in it.
+pub fn command_line(setup: &Setup) -> Result<Vec<CString>, StartError> {
     let control = &setup.control;
     if control.null_queue {
         return first_that_exists(&NULL_PROGRAMS);

@@ -9,46 +9,31 @@ use std::path::Path;
 use crate::cdb::read::Cdb;
 use crate::control::environment::Environment;
 use crate::control::text::{entries, signed};
+use crate::control::working_directory;
 use crate::errno::words;
 use crate::lookup::recipients::{Source, source};
 use crate::operator::finding::Finding;
+use crate::operator::lint::assigned::Assignments;
 
 /// What follows a source that cannot tell.
 const DEFERS: &str = "whoever is not found elsewhere gets 451";
 
 /// The findings about mailboxes, if recipients or senders are checked or there is anything to check them with.
-pub(super) fn lint_mailboxes(directory: &Path, environment: &Environment) -> Vec<Finding> {
+pub(super) fn lint_mailboxes(directory: &Path, environment: &Environment, assignments: &Assignments) -> Vec<Finding> {
     let path = directory.join("recipients");
     let text = fs::read(&path);
     let mut findings = Vec::new();
-    let check = environment.get(b"CHECKRECIPIENT");
-    if let Some(value) = check {
-        findings.extend(lint_check(value));
-        let asks_recipients = signed(value) != Some(1);
-        if asks_recipients && matches!(&text, Err(error) if error.kind() == io::ErrorKind::NotFound) {
-            let advice = format!("is missing, and CHECKRECIPIENT asks it: {DEFERS}");
-            findings.push(Finding::error(&path, advice));
-        }
+    let is_asked = assignments.of("CHECKRECIPIENT").any(|check| signed(&check.value) != Some(1));
+    if is_asked && matches!(&text, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+        findings.push(Finding::error(&path, format!("is missing, and CHECKRECIPIENT asks it: {DEFERS}")));
     }
-    if environment.get(b"CHECKSENDER").is_none() && environment.get(b"MASQUERADE").is_some() {
-        findings.push(Finding::warning("MASQUERADE", "does nothing without CHECKSENDER"));
-    }
-    let named = environment.get(b"SYSCONFDIR").map(|name| Path::new(OsStr::from_bytes(name)));
-    let working = named.filter(|named| named.is_absolute()).or(directory.parent()).unwrap_or(directory);
+    let working = working_directory(environment, directory);
     for entry in entries(&text.unwrap_or_default()) {
         if let Some(problem) = problem_of(entry.text, working) {
             findings.push(Finding::error(&path, problem).in_line(entry.line));
         }
     }
     findings
-}
-
-fn lint_check(value: &[u8]) -> Option<Finding> {
-    if value.is_empty() || matches!(signed(value), Some(1..=3)) {
-        return None;
-    }
-    let shown = value.escape_ascii();
-    Some(Finding::warning("CHECKRECIPIENT", format!("is `{shown}`, which counts as 3: write 1, 2 or 3")))
 }
 
 fn problem_of(line: &[u8], working: &Path) -> Option<String> {
