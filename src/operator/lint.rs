@@ -93,6 +93,9 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
         findings.extend(lint_file(setting, &path, &circumstances, examination.dns.as_mut()));
         findings.extend(relay::lint_renamed(setting, directory, environment));
     }
+    for (path, setting) in assignments.lists_of_rules(directory, environment) {
+        findings.extend(lint_file(setting, &path, &circumstances, examination.dns.as_mut()));
+    }
     findings.extend(together::lint_together(&assignments, directory, environment));
     findings.extend(list::lint_switched_off(directory, &assignments));
     findings.extend(tls::lint_tls(directory, environment));

@@ -156,3 +156,16 @@ fn a_rule_that_ends_in_cr_is_read_all_the_same() {
     let home = home(&[("from.envrules", "*@a.test:DATABYTES=5\r\n")]);
     check(&home, &[], 2, &["error: from.envrules:1: ends in CR, which is part of the last value"]);
 }
+
+/// Lists that only rules name are examined, too.
+#[test]
+fn lists_that_rules_name_are_examined() {
+    let home = home(&[("mine", "@a.test\na.test\n"), ("own.rules", "*@a.test:BADRCPTTO=mine,DATABYTES=x\n")]);
+    let cdb = rules(&home, "10.:allow,FROMRULES=\"own.rules\"\n:allow\n");
+    let expected = [
+        "warning: own.rules:1: DATABYTES `x` is no number: 0 is used",
+        "error: mine:2: `a.test` never matches an address of that domain",
+    ];
+    check(&home, &["--rules", &cdb], 2, &expected);
+    check(&home, &[], 0, &[]);
+}

@@ -1,5 +1,6 @@
 //! What is set for smtpd, to what and where: by its environment, by rules of tcpserver, by the lines of rule files.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,11 +9,13 @@ use crate::client::cause::shown;
 use crate::client::rules::{Item, items};
 use crate::control::environment::Environment;
 use crate::control::rules::{Assignment, Rule};
-use crate::control::settings::{Form, SETTINGS};
+use crate::control::file_named;
+use crate::control::settings::{Form, Role, SETTINGS, Setting};
 use crate::control::text::entries;
 use crate::operator::finding::{Finding, Severity};
 use crate::operator::lint::compiled::VALUE_OCTETS_MAX;
 use crate::operator::lint::relay::file_of;
+use crate::operator::lint::rules::can_change;
 
 /// Where a variable is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,17 +52,58 @@ impl Place {
     }
 }
 
+impl Assigned {
+    /// The setting that it is, if it is one of ours.
+    pub fn setting(&self) -> Option<&'static Setting> {
+        SETTINGS.iter().find(|row| !row.variable.is_empty() && row.variable.as_bytes() == self.name)
+    }
+
+    /// Whether it changes what smtpd does: much is settled before there is a transaction whose rules could change it.
+    pub fn counts(&self) -> bool {
+        !matches!(self.place, Place::Line(_, _)) || can_change(&self.name)
+    }
+}
+
 impl Assignments {
     /// What the environment sets, the compiled rules of tcpserver, and the rule files of a control directory.
     pub fn find(directory: &Path, environment: &Environment, rules: Option<&Path>) -> Self {
         let mut all = Self::of_environment(environment);
         all.0.extend(rules.map(of_cdb).unwrap_or_default());
         for setting in SETTINGS.iter().filter(|setting| setting.form == Form::Rules) {
-            let path = file_of(setting, directory, environment);
-            let text = fs::read(&path).unwrap_or_default();
-            all.0.extend(of_rule_file(&path, &text));
+            let mut paths: BTreeSet<PathBuf> = all.lists_of(setting, directory, environment).collect();
+            paths.insert(file_of(setting, directory, environment));
+            for path in paths {
+                all.0.extend(of_rule_file(&path, &fs::read(&path).unwrap_or_default()));
+            }
         }
         all
+    }
+
+    /// The lists that tcpserver's rules and rule files name, each with the setting that it is one of; not those that are
+    /// examined in any case.
+    pub fn lists_of_rules(&self, directory: &Path, environment: &Environment) -> BTreeMap<PathBuf, &'static Setting> {
+        let is_list = |setting: &&Setting| {
+            setting.role == Role::FileName
+                && matches!(setting.form, Form::Lines | Form::Addresses | Form::Patterns | Form::Rules)
+        };
+        let all = SETTINGS.iter().filter(is_list).flat_map(|setting| {
+            let usual = file_of(setting, directory, environment);
+            let named = self.lists_of(setting, directory, environment).filter(move |path| *path != usual);
+            named.map(move |path| (path, setting))
+        });
+        all.collect()
+    }
+
+    /// The lists that are named anywhere in place of a usual one.
+    fn lists_of(
+        &self,
+        setting: &'static Setting,
+        directory: &Path,
+        environment: &Environment,
+    ) -> impl Iterator<Item = PathBuf> {
+        let counts = |assigned: &&Assigned| !assigned.value.is_empty() && assigned.counts();
+        let named = self.of(setting.variable).filter(counts);
+        named.map(|assigned| directory.join(file_named(&assigned.value, environment, directory)))
     }
 
     /// What the environment alone sets.

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use crate::control::environment::Environment;
-use crate::control::settings::{Form, Role, SETTINGS, Setting, State};
+use crate::control::settings::{Form, Role, Setting, State};
 use crate::control::text::{first_line, signed, unsigned};
 use crate::control::zone::Zone;
 use crate::operator::finding::{Finding, Severity};
 use crate::operator::lint::assigned::{Assigned, Assignments, Place};
 use crate::operator::lint::list::{TYPOGRAPHIC, has_typographic_quotes};
 use crate::operator::lint::relay::missing_list;
-use crate::operator::lint::rules::can_change;
 use crate::operator::lint::{not_yet, queue};
 use crate::smtp::printable::printable;
 
@@ -20,12 +19,9 @@ pub(super) type Problem = (Severity, String);
 /// Examines the value of every variable of ours.
 pub(super) fn lint_values(assignments: &Assignments, directory: &Path, environment: &Environment) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for assigned in assignments.iter().filter(|assigned| !assigned.name.is_empty()) {
-        let Some(setting) = SETTINGS.iter().find(|row| row.variable.as_bytes() == assigned.name) else { continue };
-        // What a rule cannot change is said where its line is examined.
-        if matches!(assigned.place, Place::Line(_, _)) && !can_change(&assigned.name) {
-            continue;
-        }
+    // What a rule cannot change is said where its line is examined.
+    for assigned in assignments.iter().filter(|assigned| assigned.counts()) {
+        let Some(setting) = assigned.setting() else { continue };
         let found = problems(setting, assigned, directory, environment);
         findings.extend(
             found.into_iter().map(|(severity, text)| assigned.place.finding(severity, setting.variable, &text)),
