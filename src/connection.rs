@@ -240,7 +240,7 @@ impl Connection<'_> {
         let started = if delivery.is_blackholed() {
             Ok(None)
         } else {
-            Program::start(setup, &self.session.exported(delivery.certified()), filter.as_ref()).map(Some)
+            Program::start(setup, &self.session.exported(delivery.certified()), filter.as_ref())
         };
         let mut program = match started {
             Ok(program) => program,

@@ -1,6 +1,8 @@
 //! `postern lint` about relaying: lists of clients and senders, relaylevel, compiled lists, names, gateways.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
+#[path = "lint/checker.rs"]
+mod checker;
 #[path = "support/dns.rs"]
 mod dns;
 #[path = "lint/files.rs"]
@@ -68,7 +70,17 @@ fn lists_without_mistakes_are_clean() {
         ("relaymx", "192.0.2.0/24\n=me\n"),
         ("relaylevel", "normal\n"),
     ];
-    check(&home(&files), &["--env", "RELAYMX_ANYONE=1"], 0, &[]);
+    let home = home(&files);
+    check(&home, &["--env", "RELAYMX_ANYONE=1"], 0, &[]);
+    let switched_off = ["--env", "RELAYMX_ANYONE=1", "--env", "BADMAILFROM=/dev/null"];
+    check(&home, &switched_off, 0, &[]);
+    home.write("badmailfrom", "a@b.test\n");
+    check(
+        &home,
+        &switched_off,
+        1,
+        &["warning: badmailfrom: is not read, because BADMAILFROM names /dev/null: unset that"],
+    );
 }
 
 /// A file, its text, the exit code, and how the findings begin.
@@ -80,6 +92,12 @@ const LINES: &[(&str, &str, i32, &[&str])] = &[
         &[
             "error: relayclients:1: `172.16.1.3/21` never matches: the address is not the first of its network; did you mean 172.16.0.0/21?",
         ],
+    ),
+    (
+        "hostaccess",
+        "a.test:10.300.1.1\n",
+        2,
+        &["error: hostaccess:1: `a.test:10.300.1.1` cannot be read: no address has `300` in it: octets are 0 to 255; "],
     ),
     ("relayclients", "10.\n!10.300.\n", 2, &["error: relayclients:2: `!10.300.` excepts nobody can say whom: "]),
     ("relayclients", "0.0.0.0/0\n", 2, &["error: relayclients:1: `0.0.0.0/0` is everyone"]),
@@ -345,43 +363,4 @@ fn a_list_of_a_hundred_thousand_lines_is_examined() {
         found[0]
     );
     assert_eq!(found[100], "warning: relayclients: 99900 more lines could go: mend these first");
-}
-
-#[test]
-fn a_checker_that_says_yes_to_everybody_is_found() {
-    let home = home(&[]);
-    let checker = |script: &str| {
-        let path = home.path().join("checker");
-        // The script is read, not started: a file that another test's child has open for writing cannot be.
-        fs::write(&path, script).unwrap();
-        let path = path.to_str().unwrap().to_owned();
-        lint(&home, &["--env", "SECURE_AUTH=", "--", "mx.test", "/bin/sh", &path])
-    };
-    assert_eq!(checker("exit 1"), (Some(0), vec![]));
-    let (code, found) = checker("exit 0");
-    assert_eq!((code, found.len()), (Some(2), 1));
-    assert!(found[0].starts_with("error: arguments: /bin/sh says yes to the user nobody-"), "{found:#?}");
-    let cannot = "warning: arguments: /bin/sh cannot tell: exit code 111 no database";
-    assert_eq!(checker("echo no database; exit 111"), (Some(1), vec![cannot.to_owned()]));
-
-    let open = "warning: arguments: passwords of LOGIN and PLAIN go over the wire as they are; set SECURE_AUTH to take them \
-                only under TLS";
-    assert_eq!(lint(&home, &["--", "mx.test", "/bin/false"]), (Some(1), vec![open.to_owned()]));
-    for arguments in [&["--", "/bin/checker", "/bin/true"][..], &["--", "mx.test", "/bin/true"]] {
-        let (code, found) = lint(&home, arguments);
-        assert!(code == Some(2) && found[0].starts_with("error: arguments: AUTH is off: "), "{found:#?}");
-    }
-    assert_eq!(lint(&home, &["--", "mx.test"]), (Some(0), vec![]));
-    let word = "error: arguments: AUTH is off: AUTH_EXIT3 cannot be `no-relay`, only norelay";
-    for arguments in [&[][..], &["--", "mx.test", "/bin/false"]] {
-        let arguments = [&["--env", "SECURE_AUTH=", "--env", "AUTH_EXIT3=no-relay"][..], arguments].concat();
-        assert_eq!(lint(&home, &arguments), (Some(2), vec![word.to_owned()]));
-    }
-    let own = support::program("auth-cdb");
-    let cram = ["--env", "SECURE_AUTH=", "--env", "AUTH_CHECKS=cram-md5", "--", "mx.test", own.to_str().unwrap()];
-    let (code, found) = lint(&home, &cram);
-    assert!(
-        code == Some(1) && found[0].starts_with("warning: arguments: whoever can read the file of auth-cdb"),
-        "{found:?}"
-    );
 }

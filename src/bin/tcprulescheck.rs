@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Ok(rule) => rule,
         Err(error) => {
             let name = args.cdb.as_os_str().as_bytes();
-            return temporary(&[b"tcprulescheck: fatal: unable to read ", name, b": ", error.to_string().as_bytes()]);
+            return temporary(&[b"tcprulescheck: fatal: unable to read ", name, b": ", error.stock_words().as_bytes()]);
         }
     };
     match io::stdout().write_all(&rules::describe(rule.as_ref())) {

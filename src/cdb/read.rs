@@ -1,6 +1,7 @@
 //! Looks keys up in a cdb file by a few bounded reads; whatever its bytes, nothing outside it is read and nothing panics.
 
 use std::{
+    borrow::Cow,
     fmt,
     fs::{File, OpenOptions},
     io,
@@ -26,14 +27,14 @@ pub struct Cdb {
     size: u64,
 }
 
-/// Why a cdb file gave no answer. Printed, it is DJB's wording for it.
+/// Why a cdb file gave no answer. Printed, it says what to do.
 #[derive(Debug)]
 pub enum CdbError {
     /// The system refused to read it.
     Io(io::Error),
-    /// The file has no octet at all: `invalid argument`, as mapping it would say.
+    /// The file has no octet at all.
     Empty,
-    /// A position or length points outside the file: `protocol error`.
+    /// A position or length points outside the file.
     Damaged,
     /// The value is longer than the caller wants to hold.
     TooLong {
@@ -331,12 +332,25 @@ impl From<io::Error> for CdbError {
     }
 }
 
+impl CdbError {
+    /// DJB's wording, as the stock tools say it: an empty file cannot be mapped.
+    #[must_use]
+    pub fn stock_words(&self) -> Cow<'static, str> {
+        match self {
+            CdbError::Io(error) => errno::words(error),
+            CdbError::Empty => "invalid argument".into(),
+            CdbError::Damaged => "protocol error".into(),
+            CdbError::TooLong { .. } => self.to_string().into(),
+        }
+    }
+}
+
 impl fmt::Display for CdbError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CdbError::Io(error) => out.write_str(&errno::words(error)),
-            CdbError::Empty => out.write_str("invalid argument"),
-            CdbError::Damaged => out.write_str("protocol error"),
+            CdbError::Empty => out.write_str("empty cdb: rebuild it"),
+            CdbError::Damaged => out.write_str("damaged cdb: rebuild it"),
             CdbError::TooLong { octets, max } => write!(out, "a value has {octets} octets, more than {max}"),
         }
     }

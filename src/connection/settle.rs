@@ -38,7 +38,8 @@ impl Connection<'_> {
         let date = self.date(setup);
         let Some(notice) = self.session.notice(delivery, octets, &date) else { return };
         let failed = match Program::start(setup, &self.session.exported(delivery.certified()), None) {
-            Ok(mut program) => {
+            Ok(None) => return, // Nobody would get it.
+            Ok(Some(mut program)) => {
                 program.write(&self.session.trace_header(delivery, &date));
                 program.write(&notice.text);
                 match program.hand_over(&notice.envelope) {

@@ -41,13 +41,13 @@ pub enum LoadError {
         /// What the system said.
         error: io::Error,
     },
-    /// A control file exists and cannot be read, or a mandatory one is missing.
+    /// A control file exists and cannot be read, or a mandatory one is missing or empty.
     File {
         /// Its name in the control directory.
         name: String,
         /// Where it is.
         path: PathBuf,
-        /// What the system said.
+        /// What the system said, or what is missing in it.
         error: io::Error,
     },
 }
@@ -206,9 +206,19 @@ impl Setup {
         let control = &mut self.control;
         if control.greeting.is_empty() {
             // D07: a smtpgreeting without a usable line counts as missing.
-            let me = control.me.clone().filter(|me| !me.is_empty());
-            let missing = || unreadable(&control.directory, "smtpgreeting", Errno::ENOENT.into());
-            let greeting = me.ok_or_else(missing)?;
+            let greeting = match control.me.clone() {
+                Some(me) if me.is_empty() => {
+                    let nameless = io::Error::other("it has no name in its first line, and there is no smtpgreeting");
+                    return Err(unreadable(&control.directory, "me", nameless));
+                }
+                Some(me) => me,
+                None => {
+                    let is_there = control.directory.join("smtpgreeting").exists();
+                    let speechless = || io::Error::other("it has no line to greet with, and there is no me");
+                    let error = if is_there { speechless() } else { Errno::ENOENT.into() };
+                    return Err(unreadable(&control.directory, "smtpgreeting", error));
+                }
+            };
             control.greeting.push(greeting);
         }
         if control.local_ip_host.is_none() {

@@ -75,7 +75,7 @@ impl std::fmt::Display for Unused {
             Self::OfAnotherSource => {
                 f.write_str("made of another source and not used; compile it again with qmail-cdb")
             }
-            Self::Damaged(why) => write!(f, "not used: {why}; compile it again with qmail-cdb"),
+            Self::Damaged(why) => write!(f, "not used: {why}"),
         }
     }
 }
@@ -97,7 +97,7 @@ pub fn check(
     }
     let stored = cdb.get(b"source", VALUE_OCTETS_MAX).map_err(|error| Unused::Damaged(error.to_string()))?;
     let Some(stored) = stored.as_deref().and_then(Fingerprint::read) else {
-        return Err(Unused::Damaged("it is no compiled list of clients".to_owned()));
+        return Err(Unused::Damaged("it is no compiled list of clients; compile it again with qmail-cdb".to_owned()));
     };
     if stored.identity == identity(source) || text().is_ok_and(|text| hash(&text) == stored.hash) {
         return Ok(());

@@ -26,7 +26,7 @@ pub enum Address {
 }
 
 /// Whether a line refuses the sender; the line that does.
-pub(super) fn answer(sender: &[u8], setup: &Setup) -> Result<Answer, LookupFailed> {
+pub(super) fn answer(sender: &[u8], setup: &Setup, notes: &mut Vec<String>) -> Result<Answer, LookupFailed> {
     let file = list_name(setup, "HOSTACCESS", "hostaccess");
     let path = setup.control.directory.join(file.as_ref());
     let mut walk = Walk::default();
@@ -39,23 +39,28 @@ pub(super) fn answer(sender: &[u8], setup: &Setup) -> Result<Answer, LookupFaile
     if walk.accepted {
         return Ok(Answer::No);
     }
-    // D63: nobody knows what a line that cannot be read would have let through.
-    if let Some((line, error)) = walk.malformed {
-        return Err(LookupFailed::BadEntry { file, line, error });
-    }
     let by_domain = walk.other_address.filter(|_| is_set(b"PARANOID"));
     let by_address = walk.other_domain.filter(|_| !is_set(b"DOMAIN_MASQUERADE"));
-    Ok(by_domain.or(by_address).map_or(Answer::No, |line| entry_of(file, Some(line))))
+    match (by_domain.or(by_address), walk.malformed) {
+        // D63: nobody knows whom a line that cannot be read would have let through.
+        (Some(_), Some((line, error))) => Err(LookupFailed::BadEntry { file, line, error }),
+        (Some(line), None) => Ok(entry_of(file, Some(line))),
+        (None, malformed) => {
+            notes.extend(malformed.map(|(line, error)| format!("{file}:{line}: {error}; this line is passed over")));
+            Ok(Answer::No)
+        }
+    }
 }
 
 /// What the lines so far have said.
 #[derive(Debug, Default)]
 struct Walk {
     accepted: bool,
-    /// The first line that names the sender's domain, and other addresses.
+    /// The first line that names the sender's domain, and other addresses, as far as anybody can know.
     other_address: Option<u32>,
     /// The first line that names the client's address, and another domain.
     other_domain: Option<u32>,
+    /// The first line about the sender's domain whose addresses cannot be read, and why.
     malformed: Option<(u32, String)>,
 }
 
@@ -69,16 +74,23 @@ impl Walk {
             Some(domain) => is_any || wanted.eq_ignore_ascii_case(domain),
             None => is_any,
         };
-        match address(addresses, client) {
+        let address = address(addresses, client);
+        // D63: a line that was about the client or the domain counts, whatever follows.
+        match address {
             Address::Any | Address::Named if has_domain => {
                 self.accepted = true;
                 return ControlFlow::Break(());
             }
-            // D63: a line that was about the client or the domain counts, whatever follows.
             Address::Named => drop(self.other_domain.get_or_insert(line)),
-            Address::Other if has_domain && !is_any => drop(self.other_address.get_or_insert(line)),
-            Address::Malformed(error) if has_domain => drop(self.malformed.get_or_insert((line, error))),
+            Address::Other | Address::Malformed(_) if has_domain && !is_any => {
+                self.other_address.get_or_insert(line);
+            }
             Address::Any | Address::Other | Address::Malformed(_) => {}
+        }
+        if let Address::Malformed(error) = address
+            && has_domain
+        {
+            self.malformed.get_or_insert((line, error));
         }
         ControlFlow::Continue(())
     }
@@ -102,6 +114,10 @@ pub fn address(wanted: &[u8], client: &Client) -> Address {
     }
     let named = |has: bool| if has { Address::Named } else { Address::Other };
     if let Some(fields) = fields(wanted) {
+        if let Some(field) = fields.iter().find(|field| !is_possible(field)) {
+            let field = String::from_utf8_lossy(field);
+            return Address::Malformed(format!("no address has `{field}` in it: octets are 0 to 255"));
+        }
         let Some(IpAddr::V4(ip)) = client.address.map(|ip| ip.to_canonical()) else { return Address::Other };
         return named(fields.iter().zip(ip.octets()).all(|(field, octet)| has_octet(field, octet)));
     }
@@ -135,15 +151,32 @@ fn fields(wanted: &[u8]) -> Option<[&[u8]; 4]> {
     (parts.next().is_none() && fields.iter().all(is_field)).then_some(fields)
 }
 
+/// The bounds of `20-33` and `20-`; none for other fields.
+fn range(field: &[u8]) -> Option<(u16, u16)> {
+    let dash = memchr::memchr(b'-', field)?;
+    let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<u16>().ok();
+    let (low, high) = field.split_at(dash);
+    Some((number(low)?, high.strip_prefix(b"-").and_then(number).unwrap_or(u16::MAX)))
+}
+
+/// Whether any octet is in the field.
+fn is_possible(field: &[u8]) -> bool {
+    if let Some((low, high)) = range(field) {
+        return low <= high && low <= 255;
+    }
+    match field {
+        [b'3'..=b'9', _, _] | [b'0', _, ..] => false,
+        [b'2', tens @ b'0'..=b'9', ones] => *tens < b'5' || (*tens == b'5' && matches!(ones, b'0'..=b'5' | b'?')),
+        _ => true,
+    }
+}
+
 fn has_octet(field: &[u8], octet: u8) -> bool {
-    let number = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse::<u16>().ok());
     if field == b"*" {
         return true;
     }
-    if let Some(dash) = memchr::memchr(b'-', field) {
-        let (low, high) = field.split_at(dash);
-        let high = high.strip_prefix(b"-").and_then(number).unwrap_or(u16::MAX);
-        return number(low).is_some_and(|low| (low..=high).contains(&u16::from(octet)));
+    if let Some((low, high)) = range(field) {
+        return (low..=high).contains(&u16::from(octet));
     }
     let text = octet.to_string();
     text.len() == field.len() && text.bytes().zip(field).all(|(digit, wanted)| *wanted == b'?' || *wanted == digit)

@@ -55,6 +55,8 @@ use crate::lookup::undecided::Undecided;
 use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Question, Using};
 use crate::tls::has_certificate;
 
+pub use crate::lookup::pieces::is_null_device;
+
 /// The lists of one session. Nothing is read before it is asked for, and nothing twice that cannot change its answer.
 pub struct Lookups<'s> {
     setup: &'s Setup,
@@ -202,7 +204,7 @@ impl<'s> Lookups<'s> {
             Question::RelayTable(sender) => self.relay_table.answer(settings, sender, self.at),
             Question::RelayMx(domain) => self.relay_mx(domain),
             Question::HostAccess(sender) => match may_have(settings, "HOSTACCESS", "hostaccess") {
-                true => host_access::answer(sender, settings),
+                true => host_access::answer(sender, settings, &mut self.notes),
                 false => Ok(Answer::Absent),
             },
             Question::AccessList { sender, recipient } => match may_have(settings, "ACCESSLIST", "accesslist") {

@@ -1,9 +1,9 @@
 //! Reads a list file in pieces of whole lines, so that a list of any size costs one small buffer.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::ops::ControlFlow;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// What is read at once, in octets: few system calls, few fresh pages, and it stays in the processor's cache.
@@ -11,6 +11,9 @@ pub(super) const CHUNK_OCTETS: usize = 64 * 1024;
 
 /// The longest list read, in octets; a longer one is an error and not silently cut.
 pub(super) const LIST_OCTETS_MAX: usize = 1 << 28;
+
+/// The number of /dev/null.
+const NULL_DEVICE: libc::dev_t = libc::makedev(1, 3);
 
 /// Whole lines of a list.
 pub(super) struct Piece<'b> {
@@ -44,7 +47,8 @@ pub(super) struct ListFile {
 }
 
 impl ListFile {
-    /// Opens a list; `None` if there is no such file. A pipe or a device is an error and is not waited for.
+    /// Opens a list; `None` if there is no such file. /dev/null is an empty list, which is how a variable switches one off; a
+    /// pipe or another device is an error and is not waited for.
     pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
         let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
             Ok(file) => file,
@@ -55,7 +59,7 @@ impl ListFile {
         if metadata.is_dir() {
             return Err(ErrorKind::IsADirectory.into());
         }
-        if !metadata.is_file() {
+        if !metadata.is_file() && !is_null_device(&metadata) {
             return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
         }
         match usize::try_from(metadata.len()) {
@@ -80,6 +84,12 @@ impl ListFile {
         (&self.file).take(LIST_OCTETS_MAX as u64 + 1).read_to_end(&mut text)?;
         if text.len() > LIST_OCTETS_MAX { Err(ErrorKind::FileTooLarge.into()) } else { Ok(text) }
     }
+}
+
+/// Whether this is /dev/null, by whatever name.
+#[must_use]
+pub fn is_null_device(metadata: &Metadata) -> bool {
+    metadata.file_type().is_char_device() && metadata.rdev() == NULL_DEVICE
 }
 
 /// Shows `see` the list piece by piece until it has seen enough.

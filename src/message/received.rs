@@ -10,11 +10,11 @@ pub enum Protocol {
     Smtp,
     /// EHLO.
     Esmtp,
-    /// EHLO, and the client has authenticated itself.
+    /// The client has authenticated itself.
     Esmtpa,
     /// EHLO, over TLS.
     Esmtps,
-    /// EHLO, over TLS, of a client that has authenticated itself.
+    /// The same over TLS.
     Esmtpsa,
     /// EHLO, and SMTPUTF8 for this message.
     Utf8Smtp,
@@ -27,9 +27,9 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// What it is after EHLO.
+    /// What it is after EHLO or AUTH.
     #[must_use]
-    pub fn of_ehlo(smtputf8: bool, tls: bool, authenticated: bool) -> Self {
+    pub fn of_esmtp(smtputf8: bool, tls: bool, authenticated: bool) -> Self {
         match (smtputf8, tls, authenticated) {
             (false, false, false) => Protocol::Esmtp,
             (false, false, true) => Protocol::Esmtpa,

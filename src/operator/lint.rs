@@ -29,6 +29,7 @@ use crate::control::Setup;
 use crate::control::environment::Environment;
 use crate::control::settings::{Form, SETTINGS, Setting, State};
 use crate::dns::Dns;
+use crate::lookup::is_null_device;
 use crate::operator::host::Gateway;
 use crate::operator::lint::assigned::Assignments;
 use crate::operator::lint::list::{TYPOGRAPHIC, byte_order_mark, has_typographic_quotes, lint_list, lint_patterns};
@@ -134,6 +135,9 @@ fn lint_file(setting: &Setting, path: &Path, circumstances: &Circumstances<'_>, 
             return findings;
         }
     };
+    if is_null_device(&metadata) {
+        return findings; // The list is switched off.
+    }
     findings.extend(world_writable(path, &metadata));
     if let Some(problem) = not_yet(setting) {
         findings.push(Finding::warning(path, problem));

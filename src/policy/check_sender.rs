@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::policy::listing::Listing;
 use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Unfit, Verdict};
-use crate::policy::{Facts, Opinion, first_to_decide, is_in_scope, refused_by, relay};
+use crate::policy::{Facts, Opinion, is_in_scope, refused_by, relay};
 use crate::smtp::path::domain;
 use crate::smtp::reply;
 
@@ -45,12 +45,7 @@ fn refused(unfit: Unfit, subject: &[u8]) -> Opinion {
 
 /// A sender of ours comes from somebody who may relay, or from an impostor.
 fn unauthenticated(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
-    let impostor = Verdict::Refuse(reply::WANT_AUTH, Reason::Setting("CHECKSENDER"));
-    match first_to_decide(relay::RIGHTS, facts, ask, None, impostor.clone()) {
-        Verdict::Accept(_) => Opinion::Silent,
-        unknown @ Verdict::Refuse(_, Reason::LookupFailed(_)) => Opinion::Decided(unknown),
-        Verdict::Refuse(_, _) => Opinion::Decided(impostor),
-    }
+    relay::unless_right(Verdict::Refuse(reply::WANT_AUTH, Reason::Setting("CHECKSENDER")), facts, ask)
 }
 
 /// A user sends as himself, or as MASQUERADE says.

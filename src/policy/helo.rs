@@ -1,8 +1,8 @@
 //! The rules about the name a client gives, in order: what refuses it. D16: asked at HELO and EHLO only.
 
 use crate::policy::listing::Listing;
-use crate::policy::verdict::Ask;
-use crate::policy::{Facts, Opinion, Rule, listed, refused_by, refused_if};
+use crate::policy::verdict::{Ask, Reason, Verdict};
+use crate::policy::{Facts, Opinion, Rule, listed, refused_by, refused_if, relay};
 use crate::smtp::reply;
 
 /// The first that speaks decides; silence is consent.
@@ -12,9 +12,12 @@ pub const RULES: &[Rule] = &[
     Rule { name: "badhelo", judge: bad_name },
 ];
 
-fn lacks_dot(facts: &Facts<'_>, _: &mut Ask<'_>) -> Opinion {
-    let refuses = facts.control.fqdn_helo && facts.client.relay_suffix.is_none() && !facts.helo.contains(&b'.');
-    if refuses { refused_by("ENFORCE_FQDN_HELO", reply::NON_FQDN_HELO) } else { Opinion::Silent }
+fn lacks_dot(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    if !facts.control.fqdn_helo || facts.helo.contains(&b'.') {
+        return Opinion::Silent;
+    }
+    let refusal = Verdict::Refuse(reply::NON_FQDN_HELO, Reason::Setting("ENFORCE_FQDN_HELO"));
+    relay::unless_right(refusal, facts, ask)
 }
 
 /// Whether names are checked with badhelo.

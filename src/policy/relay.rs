@@ -2,14 +2,13 @@
 
 use crate::control::{Control, RelayLevel};
 use crate::policy::verdict::{Answer, Ask, LookupFailed, Question, Reason, Using, Verdict};
-use crate::policy::{Certificate, Facts, Opinion, Rule, found};
+use crate::policy::{Certificate, Facts, Opinion, Rule, first_to_decide, found};
 use crate::smtp::path::domain;
 use crate::smtp::reply;
 
 /// What lets a client relay, whoever the recipient is.
-pub(super) const RIGHTS: &[Rule] = &[
+const RIGHTS: &[Rule] = &[
     Rule { name: "AUTH", judge: authenticated },
-    Rule { name: "tlsclients", judge: certified },
     Rule { name: "tlsclients", judge: certified },
     Rule { name: "relaylevel", judge: relay_level },
     Rule { name: "RELAYCLIENT", judge: relay_client_variable },
@@ -20,6 +19,15 @@ pub(super) const RIGHTS: &[Rule] = &[
     Rule { name: "relayclients, by DNS", judge: relay_clients_by_dns },
     Rule { name: "relaymailfrom, by DNS", judge: relay_mail_from_by_dns },
 ];
+
+/// The refusal, unless the client may relay whoever the recipient is: then silence. 451 if nobody can know.
+pub(super) fn unless_right(refusal: Verdict, facts: &Facts<'_>, ask: &mut Ask<'_>) -> Opinion {
+    match first_to_decide(RIGHTS, facts, ask, None, refusal.clone()) {
+        Verdict::Accept(_) => Opinion::Silent,
+        unknown @ Verdict::Refuse(_, Reason::LookupFailed(_)) => Opinion::Decided(unknown),
+        Verdict::Refuse(_, _) => Opinion::Decided(refusal),
+    }
+}
 
 /// What a client without a grant is told: `RELAYTEXT` (D47), or the original's words, which name the user and under TLS say what
 /// is wrong with the client's certificate.

@@ -41,8 +41,9 @@ pub struct Applied {
     pub setup: Setup,
 }
 
-/// The grants that do not depend on a recipient.
+/// The grants that do not depend on a recipient, as far as files tell: for these messages alone nobody asks a database or DNS.
 const GRANTS: &[Rule] = &[
+    Rule { name: "tlsclients", judge: relay::certified },
     Rule { name: "relaylevel", judge: relay::relay_level },
     Rule { name: "RELAYCLIENT", judge: relay::relay_client_variable },
     Rule { name: "relayclients", judge: relay::relay_clients },

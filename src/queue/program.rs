@@ -20,7 +20,7 @@ use crate::spawn::{self, Kind, Pipe, SpawnError};
 
 /// Where a queue program is looked for when QMAILQUEUE names none.
 const DEFAULT_PROGRAMS: [&str; 2] = ["/usr/sbin/qmail-queue", "/var/qmail/bin/qmail-queue"];
-/// Where the program is that NULLQUEUE asks for.
+/// Where the program is that NULLQUEUE asks for. D58: it need not be there.
 const NULL_PROGRAMS: [&str; 2] = ["/usr/sbin/qmail-nullqueue", "/var/qmail/bin/qmail-nullqueue"];
 /// The descriptor of the explanations of notqmail and others.
 const CLASSIC_ERROR_FD: RawFd = 6;
@@ -30,8 +30,8 @@ const EXPLANATION_OCTETS_MAX: usize = 1023;
 /// Why the queue program did not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// D27: QMAILQUEUE is not set and none of these exists.
-    NotChosen(&'static [&'static str]),
+    /// D27: QMAILQUEUE is not set and none of [`DEFAULT_PROGRAMS`] exists.
+    NotChosen,
     /// Its name or an argument contains a NUL.
     Nul,
     /// The file for LOGFILTER: what the system said.
@@ -43,8 +43,8 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::NotChosen(places) => {
-                write!(f, "no queue program: set QMAILQUEUE, or install one of {}", places.join(", "))
+            StartError::NotChosen => {
+                write!(f, "no queue program: set QMAILQUEUE, or install one of {}", DEFAULT_PROGRAMS.join(", "))
             }
             StartError::LogFilter(error) => write!(f, "LOGFILTER: {error}"),
             StartError::Nul => f.write_str("QMAILQUEUE contains a NUL"),
@@ -87,13 +87,18 @@ struct Ears {
 
 impl Program {
     /// Starts the program that the settings choose, without a copy of this process (`posix_spawn`); it is told `others` in
-    /// the place of what the environment says, and gets the file of LOGFILTER if there is one.
+    /// the place of what the environment says, and gets the file of LOGFILTER if there is one. `None` where NULLQUEUE asks to
+    /// throw the message away and there is no program for that: then the caller does.
     ///
     /// # Errors
     ///
     /// [`StartError`] when none is chosen, or it cannot be started.
-    pub fn start(setup: &Setup, others: &[(&[u8], Vec<u8>)], filter: Option<&LogFilter>) -> Result<Self, StartError> {
-        let words = command_line(setup)?;
+    pub fn start(
+        setup: &Setup,
+        others: &[(&[u8], Vec<u8>)],
+        filter: Option<&LogFilter>,
+    ) -> Result<Option<Self>, StartError> {
+        let Some(words) = command_line(setup)? else { return Ok(None) };
         // In this order our own end of the second pipe usually is descriptor 6, and no end of the child's has to move.
         let message = Pipe::new()?;
         let descriptor_6 = Pipe::new()?;
@@ -112,13 +117,13 @@ impl Program {
         }
         let environment = setup.environment.for_program_with(others);
         let pid = spawn::start(Kind::Companion, &words, &environment, descriptors)?;
-        Ok(Self {
+        Ok(Some(Self {
             pid,
             message: Some(without_waiting(message.write)?),
             envelope: Some(without_waiting(envelope.write)?),
             ears: Ears { error_fd, descriptor_6: Some(descriptor_6.read), heard: Explanations::default() },
             complete: true,
-        })
+        }))
     }
 
     /// Gives it more of the message. A program that does not read on has failed; its exit status will tell.
@@ -187,29 +192,28 @@ impl Ears {
     }
 }
 
-/// The program that the settings choose, and its arguments; whether it can be started is not looked at.
+/// The program that the settings choose, and its arguments; whether it can be started is not looked at. `None` where there is
+/// none because NULLQUEUE needs none.
 ///
 /// # Errors
 ///
 /// [`StartError`] when none is chosen, or there is a NUL in it.
-pub fn command_line(setup: &Setup) -> Result<Vec<CString>, StartError> {
+pub fn command_line(setup: &Setup) -> Result<Option<Vec<CString>>, StartError> {
     let control = &setup.control;
-    if control.null_queue {
-        return first_that_exists(&NULL_PROGRAMS);
-    }
-    match control.queue_program.as_deref() {
-        None | Some(b"") => first_that_exists(&DEFAULT_PROGRAMS),
+    let first_of = |places: [&'static str; 2]| places.into_iter().find(|place| Path::new(place).exists());
+    let words = match control.queue_program.as_deref() {
+        _ if control.null_queue => match first_of(NULL_PROGRAMS) {
+            Some(program) => vec![CString::new(program)?],
+            None => return Ok(None),
+        },
+        None | Some(b"") => vec![CString::new(first_of(DEFAULT_PROGRAMS).ok_or(StartError::NotChosen)?)?],
         Some(text) if text.trim_ascii().contains(&b' ') => {
             let value = |name: &[u8]| setup.environment.get(name).unwrap_or_default().to_vec();
-            Ok(spawn::words(text, value).into_iter().map(CString::new).collect::<Result<_, _>>()?)
+            spawn::words(text, value).into_iter().map(CString::new).collect::<Result<_, _>>()?
         }
-        Some(path) => Ok(vec![CString::new(path.trim_ascii_end())?]),
-    }
-}
-
-fn first_that_exists(places: &'static [&'static str]) -> Result<Vec<CString>, StartError> {
-    let found = places.iter().find(|place| Path::new(place).exists()).ok_or(StartError::NotChosen(places))?;
-    Ok(vec![CString::new(*found)?])
+        Some(path) => vec![CString::new(path.trim_ascii_end())?],
+    };
+    Ok(Some(words))
 }
 
 /// Reads what a pipe has, if it is ready; a pipe that was closed becomes none.

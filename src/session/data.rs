@@ -44,7 +44,10 @@ impl Delivery {
         let is_blackholed = blackholed.is_some() || recipients.iter().all(|one| one.reason.is_blackholed());
         // D58: a blackholed recipient loses its own copy, not everybody's.
         recipients.retain(|one| is_blackholed || !one.reason.is_blackholed());
-        let why = |reason| blackholed.clone().unwrap_or(reason);
+        let why = |reason| match &blackholed {
+            Some(evidence) => Reason::Blackholed(evidence.clone(), Box::new(reason)),
+            None => reason,
+        };
         let addresses = recipients.iter_mut().map(|one| std::mem::take(&mut one.address)).collect();
         // The reasons stay where they are: there may be very many.
         let reasons = recipients.into_iter().map(|one| why(one.reason)).collect();
@@ -78,7 +81,7 @@ pub enum Outcome {
         /// The number that the reply shows if it is thrown away.
         pid: Option<i32>,
     },
-    /// It was thrown away, as the lists of blackholes ask; this is our own process.
+    /// It was thrown away, as the lists of blackholes or NULLQUEUE ask; this is our own process.
     Blackholed {
         /// The number that the reply shows.
         pid: i32,
@@ -119,12 +122,17 @@ impl Session<'_> {
         ask: &mut AskBy<'_>,
     ) -> Result<Option<Vec<u8>>, LookupFailed> {
         let setup = transaction.settings().unwrap_or(self.setup);
-        let Some(applied) = ruled(RuleFile::OfClients, b"", setup, ask)? else { return Ok(None) };
+        // A file is sooner read than it is known who may relay; whom it is not about, what is wrong with it does not concern.
+        let applied = ruled(RuleFile::OfClients, b"", setup, ask);
+        if applied == Ok(None) {
+            return Ok(None);
+        }
         let facts = Facts { sender: &transaction.sender, ..Facts::new(setup, &self.credentials) };
         let has_grant = transaction.recipients.iter().any(|recipient| recipient.reason.is_grant());
         if !has_grant && !is_trusted(&facts, &mut |question| ask(setup, question))? {
             return Ok(None);
         }
+        let Some(applied) = applied? else { return Ok(None) };
         let mut about = b"authorized".to_vec();
         if let (Some(user), Some(mechanism)) = (&self.credentials.user, self.auth.mechanism) {
             about = [about.as_slice(), b"> AUTH ", mechanism.name().as_bytes(), b" <", &loggable(user)].concat();
@@ -226,7 +234,8 @@ impl Session<'_> {
             }
             Outcome::Handed(QueueStatus::Queued { .. }) | Outcome::Blackholed { .. } => {
                 let line = [b" ", self.told(delivery, recipient, reason, octets).as_slice(), &tls, &remark].concat();
-                Some(with_reason(line, reason))
+                let is_by_nullqueue = matches!(outcome, Outcome::Blackholed { .. }) && !delivery.is_blackholed();
+                Some(with_reason(line, if is_by_nullqueue { &Reason::Setting("NULLQUEUE") } else { reason }))
             }
             Outcome::Handed(QueueStatus::Refused { reply, text, pid, .. }) => {
                 let kind = if reply.is_temporary() { " (temporary): " } else { " (permanent): " };

@@ -78,11 +78,11 @@ impl Session<'_> {
         setup: Option<Box<Setup>>,
         reason: Reason,
     ) -> Turn {
-        let blackholed = Some(reason).filter(Reason::is_blackholed);
+        let blackholed = if let Reason::Blackholed(evidence, _) = &reason { Some(evidence.clone()) } else { None };
         let turn = match &blackholed {
-            Some(reason) => {
+            Some(_) => {
                 let line = [b"Blackholed SENDER address: MAIL ".as_slice(), &loggable(&sender)].concat();
-                Turn::say(reply::OK).because(line, reason.clone())
+                Turn::say(reply::OK).because(line, reason)
             }
             None => Turn::say(reply::OK),
         };

@@ -15,7 +15,7 @@ use crate::control::Setup;
 use crate::message::received::{Encryption, Protocol};
 use crate::policy::client::Gate;
 use crate::policy::rules::{Applied, RuleFile};
-use crate::policy::verdict::{Answer, LookupFailed, Question, Reason};
+use crate::policy::verdict::{Answer, Evidence, LookupFailed, Question, Reason};
 use crate::policy::{Credentials, Witness};
 use crate::session::auth::Auth;
 use crate::smtp::command::Command;
@@ -87,8 +87,8 @@ struct Transaction {
     recipients: Vec<Recipient>,
     /// How many recipients had no mailbox.
     invalid_recipients: u32,
-    /// Why all of it is thrown away, if it is.
-    blackholed: Option<Reason>,
+    /// The line that has all of it thrown away, if one has.
+    blackholed: Option<Evidence>,
     /// The settings, where they differ for this transaction: by its sender.
     setup: Option<Box<Setup>>,
     /// What domainqueue makes of them for its recipients, once there is one.
@@ -314,13 +314,14 @@ impl<'s> Session<'s> {
     }
 
     fn protocol(&self, parameters: MailParameters) -> Protocol {
-        match &self.helo {
-            Greeted::With(helo) if helo.extended => {
-                let tls = self.credentials.tls || self.setup.control.tls_provider.is_some();
-                Protocol::of_ehlo(parameters.smtputf8, tls, self.auth.mechanism.is_some())
-            }
-            Greeted::With(_) | Greeted::Silently | Greeted::Badly | Greeted::NotAgain => Protocol::Smtp,
+        let has_authenticated = self.auth.mechanism.is_some();
+        let is_extended = matches!(&self.helo, Greeted::With(helo) if helo.extended);
+        // AUTH is part of ESMTP (RFC 3848), whatever the greeting was.
+        if !is_extended && !has_authenticated {
+            return Protocol::Smtp;
         }
+        let tls = self.credentials.tls || self.setup.control.tls_provider.is_some();
+        Protocol::of_esmtp(parameters.smtputf8, tls, has_authenticated)
     }
 
     /// How the log tells of TLS: its version, else what TLS_PROVIDER says before its first comma, else `No`.

@@ -16,11 +16,11 @@ pub struct Notice {
 
 impl Session<'_> {
     /// The notice about a message of so many octets that was too big, if it is wanted. D92: a whole message, without a sender to
-    /// bounce to, and for our own recipients only.
+    /// bounce to, and for our own recipients only; nobody is told of what is thrown away.
     #[must_use]
     pub fn notice(&self, delivery: &Delivery, octets: u64, date: &str) -> Option<Notice> {
         let setup: &Setup = delivery.setup().unwrap_or(self.setup);
-        setup.environment.get(b"DATABYTES_NOTIFY")?;
+        setup.environment.get(b"DATABYTES_NOTIFY").filter(|_| !delivery.is_blackholed())?;
         let own = delivery.recipients().filter(|(_, reason)| reason.is_local()).map(|(address, _)| address.to_vec());
         let envelope = Envelope::new(Vec::new(), own.collect()).ok()?;
         let shown = |text: &[u8]| String::from_utf8_lossy(&printable(text)).into_owned();

@@ -19,6 +19,10 @@ fn sources_of_mailboxes_that_cannot_tell() {
     let expected = [&["warning: CHECKRECIPIENT: is `4`, which counts as 3"], expected.as_slice()].concat();
     check(&home, &["--env", "CHECKRECIPIENT=4"], 2, &expected);
     fs::remove_file(home.control().join("recipients")).unwrap();
+    let without =
+        "error: recipients: is missing, and without a database CHECKRECIPIENT 1 asks it for domains that are not in";
+    check(&home, &["--env", "CHECKRECIPIENT=1"], 2, &[without]);
+    home.write("locals", "Ours.test\n");
     check(&home, &["--env", "CHECKRECIPIENT=1"], 0, &[]);
     check(&home, &["--env", "CHECKRECIPIENT=2"], 2, &["error: recipients: is missing, and CHECKRECIPIENT asks it"]);
     check(&home, &["--env", "MASQUERADE=x@a.test"], 1, &["warning: MASQUERADE: does nothing without CHECKSENDER"]);

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use nix::sys::stat::Mode;
 
@@ -37,26 +36,15 @@ fn queue_programs_that_cannot_be_started() {
 #[test]
 fn nullqueue_wins() {
     let home = home(&[]);
-    // Few hosts have the program that NULLQUEUE asks for.
-    let is_missing =
-        ["/usr/sbin", "/var/qmail/bin"].iter().all(|path| !Path::new(path).join("qmail-nullqueue").exists());
-    let check = |arguments: &[&str], missing: &str, others: &[&str]| {
-        let missing = is_missing.then_some(missing);
-        let expected: Vec<&str> = missing.into_iter().chain(others.iter().copied()).collect();
-        let code = if is_missing { 2 } else { i32::from(!others.is_empty()) };
-        check(&home, arguments, code, &expected);
-    };
-    let missing = "error: NULLQUEUE: asks for a program that is not there: ";
-    check(&["--env", "NULLQUEUE="], missing, &[]);
+    check(&home, &["--env", "NULLQUEUE="], 0, &[]);
     let both = ["--env", "NULLQUEUE=", "--env", "QMAILQUEUE=/bin/true"];
-    check(&both, missing, &["warning: QMAILQUEUE: is not used: NULLQUEUE wins"]);
+    check(&home, &both, 1, &["warning: QMAILQUEUE: is not used: NULLQUEUE wins"]);
     let cdb = rules(&home, "10.:allow,QMAILQUEUE=\"/bin/true\"\n:allow\n");
     let unused = format!("warning: {cdb}: rule `10.`: QMAILQUEUE is not used");
-    check(&["--env", "NULLQUEUE=", "--rules", &cdb], missing, &[&unused]);
+    check(&home, &["--env", "NULLQUEUE=", "--rules", &cdb], 1, &[&unused]);
     // Some clients' mail may well be thrown away.
     let cdb = rules(&home, "10.:allow,NULLQUEUE=\"\"\n:allow\n");
-    let missing = format!("error: {cdb}: rule `10.`: NULLQUEUE asks for a program");
-    check(&["--env", "QMAILQUEUE=/bin/true", "--rules", &cdb], &missing, &[]);
+    check(&home, &["--env", "QMAILQUEUE=/bin/true", "--rules", &cdb], 0, &[]);
 }
 
 #[test]

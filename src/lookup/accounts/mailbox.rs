@@ -136,9 +136,15 @@ impl Accounts<'_> {
                 let Some(address) = Address::parse(&whole) else { return Ok(Answer::Unfit(Unfit::Absent)) };
                 match self.in_recipients(&address, whom).map_err(of_recipients)? {
                     Some(Some(line)) => Ok(yes("recipients", Some(line))),
-                    None if source == Source::Recipients => Err(LookupFailed::Recipients(
-                        "there is no control/recipients file: create it, or set CHECKRECIPIENT to 1".to_owned(),
-                    )),
+                    None if source == Source::Recipients => {
+                        let remedy = match self.has_database() {
+                            true => "set CHECKRECIPIENT to 1",
+                            // Then 1 would ask it, too.
+                            false => "name a database with accounts, as checkaddress(8) tells, for CHECKRECIPIENT 1",
+                        };
+                        let missing = format!("there is no control/recipients file: create it, or {remedy}");
+                        Err(LookupFailed::Recipients(missing))
+                    }
                     Some(None) | None => Ok(Answer::Unfit(Unfit::Absent)),
                 }
             }

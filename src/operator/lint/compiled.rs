@@ -34,7 +34,7 @@ fn damaged(path: &Path) -> Option<Finding> {
         Ok(cdb) => cdb.iter(VALUE_OCTETS_MAX).find_map(Result::err),
         Err(error) => Some(CdbError::from(error)),
     };
-    damaged.map(|error| Finding::error(path, format!("is damaged ({error}): make it again")))
+    damaged.map(|error| Finding::error(path, format!("is damaged ({}): make it again", error.stock_words())))
 }
 
 /// The list's own name with `.cdb` behind it.

@@ -192,7 +192,8 @@ fn of_hostaccess(entry: &Entry<'_>) -> Option<String> {
     };
     match host_access::address(addresses, &Client::default()) {
         Address::Malformed(error) => {
-            Some(format!("`{}` cannot be read: {error}; mail of that domain gets 451", shown(entry)))
+            let then = "mail of that domain gets 451 where PARANOID or another line would refuse it";
+            Some(format!("`{}` cannot be read: {error}; {then}", shown(entry)))
         }
         Address::Any | Address::Named | Address::Other => None,
     }

@@ -26,19 +26,13 @@ pub(super) fn of_queue_program(value: &[u8], directory: &Path, environment: &Env
     let setup = Setup { control, environment: environment.clone(), ..Setup::default() };
     let problem = match command_line(&setup) {
         Ok(program) => {
+            let program = program.unwrap_or_default();
             let name = program.first().map(|name| name.to_bytes()).unwrap_or_default();
             not_startable(&working_directory(environment, directory).join(OsStr::from_bytes(name)))?
         }
         Err(error) => error.to_string(),
     };
     Some((Severity::Error, format!("cannot be started: {problem}; {DEFERS}")))
-}
-
-/// The program that NULLQUEUE asks for.
-pub(super) fn of_null_queue() -> Option<Problem> {
-    let control = Control { null_queue: true, ..Control::default() };
-    let error = command_line(&Setup { control, ..Setup::default() }).err()?;
-    Some((Severity::Error, format!("asks for a program that is not there: {error}; {DEFERS}")))
 }
 
 fn not_startable(program: &Path) -> Option<String> {

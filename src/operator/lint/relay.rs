@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::control::environment::Environment;
 use crate::control::settings::{Form, Role, SETTINGS, Setting};
 use crate::control::{RelayLevel, Setup, file_named};
+use crate::lookup::is_null_device;
 use crate::operator::finding::Finding;
 use crate::operator::lint::not_yet;
 use crate::operator::lint::values::text_of;
@@ -38,10 +39,12 @@ pub(super) fn lint_renamed(setting: &Setting, directory: &Path, environment: &En
     let value = environment.get(variable.as_bytes()).unwrap_or_default();
     let missing = missing_list(setting, value, directory, environment);
     let mut findings: Vec<Finding> = missing.into_iter().map(|text| Finding::warning(variable, text)).collect();
+    let is_off = directory.join(&name).metadata().is_ok_and(|metadata| is_null_device(&metadata));
+    let advice = if is_off { "unset that" } else { "move its lines there" };
     let compiled = format!("{}.cdb", setting.file);
     for file in [setting.file, &compiled].map(|file| directory.join(file)) {
         if file.exists() {
-            let text = format!("is not read, because {variable} names {name}: move its lines there, or remove it");
+            let text = format!("is not read, because {variable} names {name}: {advice}, or remove it");
             findings.push(Finding::warning(file, text));
         }
     }

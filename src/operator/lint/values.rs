@@ -38,7 +38,6 @@ fn problems(setting: &Setting, assigned: &Assigned, directory: &Path, environmen
     let warning = |text: String| (Severity::Warning, text);
     let of_value = match setting.variable {
         "QMAILQUEUE" => queue::of_queue_program(value, directory, environment),
-        "NULLQUEUE" => queue::of_null_queue(),
         "LOGFILTER" => queue::of_log_filter(value).map(warning),
         "VIRUSCHECK" => of_virus_check(value).map(warning),
         "CHECKRECIPIENT" => of_check_recipient(value).map(warning),

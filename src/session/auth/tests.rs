@@ -143,5 +143,7 @@ fn the_trace_header_tells_of_tls() {
     assert_eq!(word("EHLO c.example", true, false), "ESMTPS");
     assert_eq!(word("EHLO c.example", false, true), "ESMTPA");
     assert_eq!(word("EHLO c.example", true, true), "ESMTPSA");
-    assert_eq!(word("HELO c.example", true, true), "SMTP");
+    assert_eq!(word("HELO c.example", true, false), "SMTP");
+    assert_eq!(word("HELO c.example", false, true), "ESMTPA");
+    assert_eq!(word("HELO c.example", true, true), "ESMTPSA");
 }
