@@ -14,13 +14,12 @@ use crate::control::{Control, Setup};
 use crate::errno::words;
 use crate::log::Log;
 use crate::lookup::Lookups;
-use crate::message::unstuff::{Bare, Stop};
-use crate::message::{Content, Flaw, Limits};
+use crate::message::Flaw;
+use crate::message::unstuff::Stop;
 use crate::queue::log_filter::LogFilter;
 use crate::queue::program::Program;
 use crate::queue::status::QueueStatus;
-use crate::screen::Screening;
-use crate::screen::rules::Rules;
+use crate::screen::passage::Passage;
 use crate::session::{Attempt, Delivery, Outcome, Session, Then, Turn};
 use crate::smtp::reply;
 use crate::tls::{Server, Unusable};
@@ -229,8 +228,8 @@ impl Connection<'_> {
     fn receive(&mut self, delivery: Delivery) -> Result<Turn, Ended> {
         // Before 354, so that a queue that cannot start is said instead.
         let setup = delivery.setup().unwrap_or(self.setup);
-        let mut screening = match Rules::load(setup) {
-            Ok(rules) => rules.map(Screening::new),
+        let mut passage = match Passage::new(setup) {
+            Ok(passage) => passage,
             Err(failed) => return Ok(self.session.unscreened(failed)),
         };
         let mut filter = match LogFilter::of(setup) {
@@ -255,65 +254,38 @@ impl Connection<'_> {
             let date = self.date(setup);
             program.write(&self.session.trace_header(&delivery, &date));
         }
-        let control = &setup.control;
-        let mut content = Content::new(Limits {
-            octets_max: control.databytes,
-            hops_max: control.hops_max,
-            bare: Bare { lf: control.allow_bare_lf, cr: !control.forbid_bare_cr },
-        });
-        match self.stream(&mut content, screening.as_mut(), program.as_mut())? {
+        match self.stream(&mut passage, program.as_mut())? {
             Stop::EndOfMessage => {}
             stop @ (Stop::BareLf | Stop::BareCr) => return Err(Ended::Bare(stop)),
         }
-        let banned = screening.as_ref().and_then(Screening::found).cloned();
-        let outcome = match (content.flaw(), program) {
-            (_, program) if let Some(banned) = banned => {
-                drop(program);
-                let pid = banned.blackholed.then(|| nix::unistd::getpid().as_raw());
-                Outcome::Banned { evidence: banned.evidence, description: banned.description, pid }
-            }
-            (Some(flaw), program) => {
+        let outcome = match (passage.outcome(), program) {
+            (Some(outcome), program) => {
                 drop(program); // and with it the message
-                Outcome::Flawed(flaw)
+                outcome
             }
             (None, Some(program)) => Outcome::Handed(program.hand_over(&delivery.envelope)),
-            (None, None) => Outcome::Blackholed { pid: nix::unistd::getpid().as_raw() },
+            (None, None) => Outcome::Blackholed,
         };
         let is_queued = matches!(outcome, Outcome::Handed(QueueStatus::Queued { .. }));
-        self.has_queued |= is_queued || matches!(outcome, Outcome::Blackholed { .. });
+        self.has_queued |= is_queued || matches!(outcome, Outcome::Blackholed);
         if matches!(outcome, Outcome::Flawed(Flaw::TooBig)) {
-            self.notify(&delivery, content.octets());
+            self.notify(&delivery, passage.octets());
         }
-        Ok(self.settle(&delivery, content.octets(), &outcome, filter.as_mut()))
+        Ok(self.settle(&delivery, passage.octets(), &outcome, filter.as_mut()))
     }
 
     /// Streams the content to the queue program, if there is one. It is told to discard if this fails: it is dropped.
-    fn stream(
-        &mut self,
-        content: &mut Content,
-        mut screening: Option<&mut Screening>,
-        mut program: Option<&mut Program>,
-    ) -> Result<Stop, Broken> {
+    fn stream(&mut self, passage: &mut Passage, mut program: Option<&mut Program>) -> Result<Stop, Broken> {
         let mut pace = self.wire.pace();
         loop {
             let window = self.wire.window();
-            let settled = content.take(window);
-            let text = window.get(settled.text).unwrap_or_default();
-            let is_banned = screening.as_mut().is_some_and(|screening| {
-                screening.take(text);
-                screening.found().is_some()
-            });
-            if let Some(program) = program.as_mut().filter(|_| !is_banned && content.flaw().is_none()) {
-                program.write(text);
+            let settled = passage.take(window);
+            if let Some(program) = program.as_mut().filter(|_| !passage.is_lost()) {
+                program.write(window.get(settled.text).unwrap_or_default());
             }
             self.wire.use_up(settled.used);
             match settled.stop {
-                Some(stop) => {
-                    if let Some(screening) = &mut screening {
-                        screening.end();
-                    }
-                    return Ok(stop);
-                }
+                Some(stop) => return Ok(stop),
                 None => self.wire.read_content(&mut pace)?,
             }
         }
@@ -323,10 +295,7 @@ impl Connection<'_> {
     fn last_words(&mut self, ended: &Ended) {
         let after = if self.has_queued { " after mail queue" } else { "" };
         let (line, words) = match ended {
-            Ended::Bare(Stop::BareCr) => ("Bare CR received reason=FORBID_BARE_CR".to_string(), Some(reply::BARE_CR)),
-            Ended::Bare(Stop::BareLf | Stop::EndOfMessage) => {
-                ("Bare LF received reason=barelf".to_string(), Some(reply::BARE_LF))
-            }
+            Ended::Bare(stop) => return self.last_turn(&self.session.broken_off(*stop)),
             Ended::WithoutTls(unusable) => (unusable.to_string(), Some(reply::NO_TLS)),
             // Nothing can be said: not in clear any more, and not in TLS yet.
             Ended::Handshake(broken) => (format!("TLS handshake failed: {}", told(broken)), None),
@@ -337,19 +306,19 @@ impl Connection<'_> {
             }
             Ended::Broken(broken @ Broken::Write(_)) => (format!("write error{after}: {}", told(broken)), None),
             Ended::Broken(broken @ Broken::TooLong) => (told(broken), Some(reply::TOO_LONG)),
-            Ended::Broken(Broken::Terminated) => {
-                let turn = self.session.terminated();
-                self.log.lines(&turn.log);
-                self.log.flush();
-                self.wire.say_last(&turn.reply);
-                return;
-            }
+            Ended::Broken(Broken::Terminated) => return self.last_turn(&self.session.terminated()),
         };
         self.log.lines(&[line]);
         self.log.flush();
         if let Some(words) = words {
             self.wire.say_last(&words);
         }
+    }
+
+    fn last_turn(&mut self, turn: &Turn) {
+        self.log.lines(&turn.log);
+        self.log.flush();
+        self.wire.say_last(&turn.reply);
     }
 }
 

@@ -187,7 +187,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__explain)
-            opts="-h --control --ip --name --helo --from --rcpt --auth --tls --cert --at --batch --dns --env --rules --json --help"
+            opts="-h --control --ip --name --helo --from --rcpt --auth --tls --cert --at --message --batch --dns --env --rules --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -226,6 +226,10 @@ _postern() {
                     return 0
                     ;;
                 --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --message)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

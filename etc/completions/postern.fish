@@ -27,7 +27,7 @@ end
 complete -c postern -n "__fish_postern_needs_command" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_needs_command" -s V -l version -d 'Print version'
 complete -c postern -n "__fish_postern_needs_command" -f -a "settings" -d 'Show every control file and variable that smtpd knows'
-complete -c postern -n "__fish_postern_needs_command" -f -a "explain" -d 'Tell what smtpd would decide about a client, a sender and recipients, and why'
+complete -c postern -n "__fish_postern_needs_command" -f -a "explain" -d 'Tell what smtpd would decide about a client, a sender, recipients and a message, and why'
 complete -c postern -n "__fish_postern_needs_command" -f -a "shadow" -d 'Judge situations, or lines of smtpd\'s log, by two control directories and tell where the verdicts differ'
 complete -c postern -n "__fish_postern_needs_command" -f -a "match" -d 'Tell whether a pattern, as in relayclients, matches an address or a name'
 complete -c postern -n "__fish_postern_needs_command" -f -a "lint" -d 'Find mistakes in a control directory'
@@ -51,6 +51,7 @@ complete -c postern -n "__fish_postern_using_subcommand explain" -l rcpt -d 'A r
 complete -c postern -n "__fish_postern_using_subcommand explain" -l auth -d 'Suppose that the client has authenticated itself as this user (AUTH)' -r
 complete -c postern -n "__fish_postern_using_subcommand explain" -l cert -d 'Suppose that it is, and that the client has shown a certificate of this mail address, which is in order' -r
 complete -c postern -n "__fish_postern_using_subcommand explain" -l at -d 'Suppose this moment: 2026-11-21T19:21:46Z, or seconds since 1970 [default: now]' -r
+complete -c postern -n "__fish_postern_using_subcommand explain" -l message -d 'Look through this message; `-`: standard input. Lines end as they do on the wire, or all in LF' -r -F
 complete -c postern -n "__fish_postern_using_subcommand explain" -l env -d 'A variable of smtpd\'s environment, as RELAYCLIENT= from tcp.smtp; may be given more than once' -r
 complete -c postern -n "__fish_postern_using_subcommand explain" -l rules -d 'Take RELAYCLIENT and so on from the rule for the client in a cdb made by tcprules' -r -F
 complete -c postern -n "__fish_postern_using_subcommand explain" -l tls -d 'Suppose that the connection is encrypted (TLS)'
@@ -125,7 +126,7 @@ complete -c postern -n "__fish_postern_using_subcommand ticket-keys" -s h -l hel
 complete -c postern -n "__fish_postern_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand generate" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert passwd ticket-keys completions generate help" -f -a "settings" -d 'Show every control file and variable that smtpd knows'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert passwd ticket-keys completions generate help" -f -a "explain" -d 'Tell what smtpd would decide about a client, a sender and recipients, and why'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert passwd ticket-keys completions generate help" -f -a "explain" -d 'Tell what smtpd would decide about a client, a sender, recipients and a message, and why'
 complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert passwd ticket-keys completions generate help" -f -a "shadow" -d 'Judge situations, or lines of smtpd\'s log, by two control directories and tell where the verdicts differ'
 complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert passwd ticket-keys completions generate help" -f -a "match" -d 'Tell whether a pattern, as in relayclients, matches an address or a name'
 complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from settings explain shadow match lint selftest convert passwd ticket-keys completions generate help" -f -a "lint" -d 'Find mistakes in a control directory'

@@ -17,10 +17,11 @@ impl Connection<'_> {
         outcome: &Outcome,
         filter: Option<&mut LogFilter>,
     ) -> Turn {
+        let own_pid = nix::unistd::getpid().as_raw();
         let mut remark = Vec::new();
         if let (Some(filter), Outcome::Handed(_)) = (filter, outcome) {
             remark = filter.line();
-            let lines = self.session.filter_lines(delivery, octets, &remark, nix::unistd::getpid().as_raw());
+            let lines = self.session.filter_lines(delivery, octets, &remark, own_pid);
             // D93: nothing that goes wrong here becomes a reply: the client has none to wait for.
             if let Err((fifo, error)) = filter.tell(&lines) {
                 self.log.lines(&[format!("fifo {}: {}", fifo.display(), words(&error))]);
@@ -29,7 +30,7 @@ impl Connection<'_> {
         for line in self.session.outcome_lines(delivery, octets, outcome, &remark) {
             self.log.lines(&[line]);
         }
-        self.session.settle(outcome, now_seconds())
+        self.session.settle(outcome, now_seconds(), own_pid)
     }
 
     /// DATABYTES_NOTIFY: tells the recipients of a message that was too big. What becomes of it is only logged.

@@ -87,6 +87,12 @@ impl Content {
         self.octets
     }
 
+    /// The trace lines of the header so far.
+    #[must_use]
+    pub fn hops(&self) -> u32 {
+        self.hops.count_so_far()
+    }
+
     /// What is wrong with the message so far.
     #[must_use]
     pub fn flaw(&self) -> Option<Flaw> {

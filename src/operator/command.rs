@@ -1,5 +1,7 @@
 //! The command line of `postern`; help, man pages and completions are made from it.
 
+mod explain;
+
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,7 +11,9 @@ use clap_complete::Shell;
 
 use crate::auth::Verifier;
 use crate::operator::convert::{self, Source};
-use crate::operator::{log_line, moment, situation};
+use crate::operator::{log_line, situation};
+
+pub use crate::operator::command::explain::Explain;
 
 /// The operator's tool of Postern: what smtpd would decide and why, what it reads, and what is wrong with that.
 #[derive(Debug, Parser)]
@@ -25,13 +29,19 @@ pub struct Postern {
 pub enum Command {
     /// Show every control file and variable that smtpd knows
     Settings(Settings),
-    /// Tell what smtpd would decide about a client, a sender and recipients, and why
+    /// Tell what smtpd would decide about a client, a sender, recipients and a message, and why
     ///
     /// Runs the very code of smtpd. Tells every rule that was consulted in its order, what it said, with file and line,
     /// and why it did not grant; the verdict; and the smallest change that would turn it around, which has been tried in a
     /// private copy of the control directory.
     ///
-    /// Exit code 0: all accepted; 1: something refused; 111: something refused for now; 100: wrong usage.
+    /// Then it tells what is said to DATA, and which limits, lists of content and queue program count for the message, with the rule,
+    /// variable or file that gave each. With `--message` it looks through a message as smtpd does. A message that smtpd
+    /// takes goes to the queue program, which has the last word: no program is started here, it is only looked whether
+    /// it can be executed.
+    ///
+    /// Exit code 0: all accepted; 1: something refused; 111: something refused for now, or a file cannot be read; 100: wrong usage.
+    /// What becomes of DATA counts only with `--message`, and only if a recipient is accepted.
     Explain(Explain),
     /// Judge situations, or lines of smtpd's log, by two control directories and tell where the verdicts differ
     ///
@@ -126,70 +136,6 @@ pub struct Settings {
     pub markdown: bool,
     /// Only these settings, by file or variable name
     pub names: Vec<String>,
-}
-
-/// `postern explain`.
-#[derive(Debug, Args)]
-#[command(after_long_help = explain_help())]
-pub struct Explain {
-    /// The control directory to judge by
-    #[command(flatten)]
-    pub place: Place,
-    /// The client's address
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "batch")]
-    pub ip: Option<IpAddr>,
-    /// The client's name from DNS (TCPREMOTEHOST)
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-    /// What the client says in EHLO [default: its name or address]
-    #[arg(long, value_name = "NAME")]
-    pub helo: Option<String>,
-    /// The sender, as in MAIL FROM
-    #[arg(long, value_name = "ADDRESS", default_value = "")]
-    pub from: String,
-    /// A recipient, as in RCPT TO; may be given more than once
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "batch", num_args = 1..)]
-    pub rcpt: Vec<String>,
-    /// Suppose that the client has authenticated itself as this user (AUTH)
-    #[arg(long, value_name = "USER")]
-    pub auth: Option<String>,
-    /// Suppose that the connection is encrypted (TLS)
-    #[arg(long)]
-    pub tls: bool,
-    /// Suppose that it is, and that the client has shown a certificate of this mail address, which is in order
-    #[arg(long, value_name = "ADDRESS")]
-    pub cert: Option<String>,
-    /// Suppose this moment: 2026-11-21T19:21:46Z, or seconds since 1970 [default: now]
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
-    pub at: Option<u64>,
-    /// Explain the situations on standard input, one a line
-    #[arg(long, conflicts_with_all = ["ip", "name", "helo", "from", "rcpt", "auth", "tls", "cert", "at"])]
-    pub batch: bool,
-    /// Ask DNS where smtpd would; without this, what only DNS can tell is told so
-    #[arg(long)]
-    pub dns: bool,
-    /// A variable of smtpd's environment, as RELAYCLIENT= from tcp.smtp; may be given more than once
-    #[arg(long = "env", value_name = "NAME=VALUE")]
-    pub variables: Vec<String>,
-    /// Take RELAYCLIENT and so on from the rule for the client in a cdb made by tcprules
-    #[arg(long, value_name = "CDB")]
-    pub rules: Option<PathBuf>,
-    /// Print JSON: one object, with --batch one a line
-    #[arg(long)]
-    pub json: bool,
-}
-
-fn explain_help() -> String {
-    format!(
-        "{}\n\nA batch is answered line by line, in order: accept, temp or reject; the code; the reason; the situation; with tabs \
-         between them. Several recipients have their codes and reasons separated by commas, and the worst verdict. A \
-         malformed line is told with its number and makes the exit code 100; the others are answered all the same. The \
-         settings are read once for a batch, the lists for each situation.\n\n\
-         Examples:\n  postern explain --ip 192.0.2.7 --from a@b.ex --rcpt c@d.ex\n  \
-         postern explain --ip 192.0.2.7 --rcpt c@d.ex --rules tcp.smtp.cdb\n  \
-         postern explain --batch --json < situations",
-        situation::FORMS
-    )
 }
 
 /// `postern shadow`.

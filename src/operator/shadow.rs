@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::client::line::Line;
 use crate::operator::command::Shadow;
 use crate::operator::ended::{Ended, PERMANENT};
-use crate::operator::explain::{Outcome, demanded, explain};
+use crate::operator::explain::{Outcome, Until, demanded, explain};
 use crate::operator::input::Input;
 use crate::operator::log_line::Logged;
 use crate::operator::situation::Situation;
@@ -180,7 +180,7 @@ impl Sides {
 fn judge(surroundings: &mut Surroundings, replayed: &Replayed) -> Result<Vec<Verdict>, Ended> {
     // Rules that are given say what they set, and what not.
     let supposed = if surroundings.rules_path().is_some() { &[] } else { replayed.supposed.as_slice() };
-    let explanation = explain(surroundings, &replayed.situation, supposed)?;
+    let explanation = explain(surroundings, &replayed.situation, supposed, Until::Rcpt)?;
     let decisions = explanation.decisions(replayed.situation.recipients.len());
     let verdict = decisions.map(|step| Verdict {
         outcome: step.outcome,

@@ -3,7 +3,7 @@
 use crate::control::Setup;
 use crate::policy::listing::Names;
 use crate::policy::verdict::{Ask, Evidence, LookupFailed, Reason, Verdict};
-use crate::policy::{Facts, Rule, first_to_decide, relay};
+use crate::policy::{Facts, Rule, Witness, first_to_decide, relay};
 
 /// A rule file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,11 +56,11 @@ const GRANTS: &[Rule] = &[
 /// # Errors
 ///
 /// A list that may grant cannot be read.
-pub fn is_trusted(facts: &Facts<'_>, ask: &mut Ask<'_>) -> Result<bool, LookupFailed> {
+pub fn is_trusted(facts: &Facts<'_>, ask: &mut Ask<'_>, witness: Option<&Witness<'_>>) -> Result<bool, LookupFailed> {
     if facts.credentials.user.is_some() {
         return Ok(true);
     }
-    match first_to_decide(GRANTS, facts, ask, None, relay::refusal(facts, Reason::NoRelay)) {
+    match first_to_decide(GRANTS, facts, ask, witness, relay::refusal(facts, Reason::NoRelay)) {
         Verdict::Accept(_) => Ok(true),
         Verdict::Refuse(_, Reason::LookupFailed(failed)) => Err(failed),
         Verdict::Refuse(_, _) => Ok(false),

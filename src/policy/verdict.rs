@@ -59,6 +59,17 @@ impl fmt::Display for Evidence {
     }
 }
 
+/// Why content is refused: a line of a list is about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Banned {
+    /// The line of the list.
+    pub evidence: Evidence,
+    /// What the client is told of it.
+    pub description: Vec<u8>,
+    /// The message is accepted and thrown away.
+    pub blackholed: bool,
+}
+
 /// Why something was decided. Its `Display` is what the log writes and `postern explain` prints; nothing else describes a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {

@@ -1,16 +1,17 @@
 //! Runs the queue program: message on descriptor 0, envelope on descriptor 1, verdict in its exit status.
 
-use std::ffi::{CString, NulError};
+use std::ffi::{CString, NulError, OsStr};
 use std::fmt;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, read, write};
+use nix::unistd::{AccessFlags, Pid, eaccess, read, write};
 
 use crate::control::Setup;
 use crate::queue::envelope::Envelope;
@@ -192,13 +193,24 @@ impl Ears {
     }
 }
 
-/// The program that the settings choose, and its arguments; whether it can be started is not looked at. `None` where there is
-/// none because NULLQUEUE needs none.
+/// The program that the settings choose, with its arguments, or none as for [`Program::start`]. Whether it can be executed is
+/// looked at, by the rights of who asks; it is not started.
 ///
 /// # Errors
 ///
-/// [`StartError`] when none is chosen, or there is a NUL in it.
-pub fn command_line(setup: &Setup) -> Result<Option<Vec<CString>>, StartError> {
+/// [`StartError`], as [`Program::start`] would say it.
+pub fn startable(setup: &Setup) -> Result<Option<Vec<CString>>, StartError> {
+    let Some(words) = command_line(setup)? else { return Ok(None) };
+    let name = words.first().map(CString::as_c_str).unwrap_or_default();
+    // smtpd works where relative paths begin.
+    let path = setup.working_directory().join(OsStr::from_bytes(name.to_bytes()));
+    let looked = if path.is_dir() { Err(Errno::EACCES) } else { eaccess(&path, AccessFlags::X_OK) };
+    looked.map_err(|error| SpawnError { what: name.to_string_lossy().into_owned(), error })?;
+    Ok(Some(words))
+}
+
+/// The program and its arguments; `None` where there is none because NULLQUEUE needs none.
+fn command_line(setup: &Setup) -> Result<Option<Vec<CString>>, StartError> {
     let control = &setup.control;
     let first_of = |places: [&'static str; 2]| places.into_iter().find(|place| Path::new(place).exists());
     let words = match control.queue_program.as_deref() {

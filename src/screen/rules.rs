@@ -4,12 +4,12 @@ use memchr::memmem::Finder;
 
 use crate::control::Setup;
 use crate::control::load::read_list;
-use crate::control::text::{entries, first_line, signed};
+use crate::control::text::{Entry, entries, first_line, signed};
 use crate::errno::words;
 use crate::lookup::ere::{BadExpression, Expression, Subject};
 use crate::lookup::ere_literal::literal;
 use crate::lookup::list_name;
-use crate::policy::verdict::{Evidence, FileName, LookupFailed};
+use crate::policy::verdict::{Banned, Evidence, FileName, LookupFailed};
 
 /// What of each line is looked at, in octets.
 pub const LINE_OCTETS_MAX: usize = 1024;
@@ -19,17 +19,6 @@ pub const LINE_OCTETS_MAX: usize = 1024;
 pub struct Rules {
     pub(super) signatures: Vec<Signature>,
     pub(super) patterns: Vec<Pattern>,
-}
-
-/// Why content is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Banned {
-    /// The line of the list.
-    pub evidence: Evidence,
-    /// What the client is told of it.
-    pub description: Vec<u8>,
-    /// The message is accepted and thrown away.
-    pub blackholed: bool,
 }
 
 /// Which lines of a message a rule is about.
@@ -132,43 +121,91 @@ fn pattern(entry: &[u8]) -> (Vec<u8>, Option<&[u8]>) {
     }
 }
 
-impl Rules {
-    /// The rules that `VIRUSCHECK` and `BODYCHECK` ask for, read anew for each message; none where there are none.
+/// The lists that a transaction asks for, read anew for each message.
+#[derive(Debug, Default)]
+pub struct Lists {
+    /// `signatures`, which `VIRUSCHECK` asks for.
+    pub signatures: Option<List>,
+    /// `bodycheck`, which `BODYCHECK` asks for.
+    pub bodycheck: Option<List>,
+}
+
+/// A list that is asked for.
+#[derive(Debug)]
+pub struct List {
+    /// Its name.
+    pub file: FileName,
+    /// Its text; none if there is no such file.
+    pub text: Option<Vec<u8>>,
+}
+
+impl Lists {
+    /// The lists that the settings of a transaction ask for.
     ///
     /// # Errors
     ///
-    /// A list cannot be read, or a line is no rule: nobody knows what it would refuse.
-    pub fn load(setup: &Setup) -> Result<Option<Self>, LookupFailed> {
+    /// One of them cannot be read: nobody knows what it would refuse.
+    pub fn of(setup: &Setup) -> Result<Self, LookupFailed> {
         let variable = |name: &[u8]| setup.environment.get(name).map(first_line);
         let virus_check =
             variable(b"VIRUSCHECK").map(|text| if text.is_empty() { 1 } else { signed(text).unwrap_or(0) });
-        let mut rules = Self::default();
+        let mut lists = Self::default();
         if virus_check.is_some_and(|level| (1..=4).contains(&level)) {
-            let file = list_name(setup, "SIGNATURES", "signatures");
-            rules.add_signatures(&file, &read(setup, &file)?.unwrap_or_default())?;
+            lists.signatures = Some(List::read(setup, list_name(setup, "SIGNATURES", "signatures"))?);
         }
         if variable(b"BODYCHECK").is_some() {
-            let named = list_name(setup, "BODYCHECK", "bodycheck");
+            let named = List::read(setup, list_name(setup, "BODYCHECK", "bodycheck"))?;
             // D91: a value that names no file means the usual one: the original reads that whatever the value is.
-            match read(setup, &named)? {
-                Some(text) => rules.add_patterns(&named, &text)?,
-                None => {
-                    rules.add_patterns(&"bodycheck".into(), &read(setup, &"bodycheck".into())?.unwrap_or_default())?
-                }
-            }
+            lists.bodycheck = Some(match named.text {
+                Some(_) => named,
+                None => List::read(setup, "bodycheck".into())?,
+            });
+        }
+        Ok(lists)
+    }
+}
+
+impl List {
+    fn read(setup: &Setup, file: FileName) -> Result<Self, LookupFailed> {
+        let path = setup.control.directory.join(file.as_ref());
+        match read_list(&path) {
+            Ok(text) => Ok(Self { file, text }),
+            Err(error) => Err(LookupFailed::Unreadable { file, path, error: words(&error).into_owned() }),
+        }
+    }
+
+    /// Its lines.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        entries(self.text.as_deref().unwrap_or_default())
+    }
+}
+
+impl Rules {
+    /// The rules of lists; none where there are none.
+    ///
+    /// # Errors
+    ///
+    /// A line is no rule: nobody knows what it would refuse.
+    pub fn of(lists: &Lists) -> Result<Option<Self>, LookupFailed> {
+        let mut rules = Self::default();
+        if let Some(list) = &lists.signatures {
+            rules.add_signatures(list)?;
+        }
+        if let Some(list) = &lists.bodycheck {
+            rules.add_patterns(list)?;
         }
         Ok(Some(rules).filter(|rules| !rules.signatures.is_empty() || !rules.patterns.is_empty()))
     }
 
-    pub(super) fn add_signatures(&mut self, file: &FileName, text: &[u8]) -> Result<(), LookupFailed> {
-        each(file, text, |parsed, banned| {
+    fn add_signatures(&mut self, list: &List) -> Result<(), LookupFailed> {
+        each(list, |parsed, banned| {
             self.signatures.push(Signature { prefix: parsed.pattern, scope: parsed.scope, banned });
             Ok(())
         })
     }
 
-    pub(super) fn add_patterns(&mut self, file: &FileName, text: &[u8]) -> Result<(), LookupFailed> {
-        each(file, text, |parsed, banned| {
+    fn add_patterns(&mut self, list: &List) -> Result<(), LookupFailed> {
+        each(list, |parsed, banned| {
             let expression = Expression::new(&parsed.pattern)?;
             let literal = literal(&parsed.pattern).map(|literal| Finder::new(&literal).into_owned());
             self.patterns.push(Pattern { expression, literal, scope: parsed.scope, banned });
@@ -177,23 +214,10 @@ impl Rules {
     }
 }
 
-/// The text of a list; none if there is no such file.
-fn read(setup: &Setup, file: &FileName) -> Result<Option<Vec<u8>>, LookupFailed> {
-    let path = setup.control.directory.join(file.as_ref());
-    read_list(&path).map_err(|error| LookupFailed::Unreadable {
-        file: file.clone(),
-        path,
-        error: words(&error).into_owned(),
-    })
-}
-
 /// Shows `keep` each line of a list.
-fn each(
-    file: &FileName,
-    text: &[u8],
-    mut keep: impl FnMut(Parsed, Banned) -> Result<(), BadExpression>,
-) -> Result<(), LookupFailed> {
-    for entry in entries(text) {
+fn each(list: &List, mut keep: impl FnMut(Parsed, Banned) -> Result<(), BadExpression>) -> Result<(), LookupFailed> {
+    let file = &list.file;
+    for entry in list.entries() {
         let bad = |error: String| LookupFailed::BadEntry { file: file.clone(), line: entry.line, error };
         let parsed = Parsed::of(entry.text)
             .map_err(|option| bad(format!("`{}` is no option", String::from_utf8_lossy(&option))))?;

@@ -3,13 +3,18 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::screen::rules::{List, Lists};
 
 /// What is refused of a text that comes in pieces of such lengths: file, line and description.
 fn found(signatures: &str, bodycheck: &str, text: &[u8], cuts: &[usize]) -> Option<String> {
-    let mut rules = Rules::default();
-    rules.add_signatures(&"signatures".into(), signatures.as_bytes()).unwrap();
-    rules.add_patterns(&"bodycheck".into(), bodycheck.as_bytes()).unwrap();
-    let mut screening = Screening::new(rules);
+    found_with_place(signatures, bodycheck, text, cuts).map(|(found, _)| found)
+}
+
+/// The same, and the line of the text.
+fn found_with_place(signatures: &str, bodycheck: &str, text: &[u8], cuts: &[usize]) -> Option<(String, usize)> {
+    let list = |file: &'static str, text: &str| Some(List { file: file.into(), text: Some(text.into()) });
+    let lists = Lists { signatures: list("signatures", signatures), bodycheck: list("bodycheck", bodycheck) };
+    let mut screening = Screening::new(Rules::of(&lists).unwrap().unwrap());
     let mut rest = text;
     for cut in cuts.iter().cycle() {
         if rest.is_empty() {
@@ -20,7 +25,9 @@ fn found(signatures: &str, bodycheck: &str, text: &[u8], cuts: &[usize]) -> Opti
         rest = behind;
     }
     screening.end();
-    screening.found().map(|banned| format!("{} {}", banned.evidence, String::from_utf8_lossy(&banned.description)))
+    let (banned, at) = (screening.found()?, usize::try_from(screening.found_at()?).unwrap());
+    let line = 1 + text[..at].iter().filter(|octet| **octet == b'\n').count();
+    Some((format!("{} {}", banned.evidence, String::from_utf8_lossy(&banned.description)), line))
 }
 
 const SIGNATURES: &str = "TVqQAA:a program\nSubject\\: bad:bad subject:-header\nPK:zip:-body\n";
@@ -57,6 +64,20 @@ fn an_earlier_line_is_told_whatever_the_order_of_the_rules() {
     assert_eq!(found("", "nd:1\nse.*:2\n", text, &[usize::MAX]).as_deref(), Some("bodycheck:1 1"));
 }
 
+#[test]
+fn the_line_is_told_where_it_begins() {
+    let table = [
+        ("A: b\n\ntext\ncheap pills\n", 4),
+        ("A: b\nC: cheap\n pills\nD: e\n\n", 2),
+        ("A: b\nFrom: evil", 2),
+        ("A: b\n\nTVqQAAMAAA\n", 3),
+    ];
+    for (text, line) in table {
+        let found = found_with_place(SIGNATURES, BODYCHECK, text.as_bytes(), &[usize::MAX]);
+        assert_eq!(found.map(|(_, line)| line), Some(line), "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
@@ -71,8 +92,8 @@ proptest! {
         cuts in prop::collection::vec(1usize..40, 1..6),
     ) {
         let text = pieces.concat();
-        let whole = found(SIGNATURES, BODYCHECK, text.as_bytes(), &[usize::MAX]);
-        prop_assert_eq!(found(SIGNATURES, BODYCHECK, text.as_bytes(), &cuts), whole.clone());
-        prop_assert_eq!(found(SIGNATURES, BODYCHECK, text.as_bytes(), &[1]), whole);
+        let whole = found_with_place(SIGNATURES, BODYCHECK, text.as_bytes(), &[usize::MAX]);
+        prop_assert_eq!(found_with_place(SIGNATURES, BODYCHECK, text.as_bytes(), &cuts), whole.clone());
+        prop_assert_eq!(found_with_place(SIGNATURES, BODYCHECK, text.as_bytes(), &[1]), whole);
     }
 }

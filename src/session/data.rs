@@ -3,9 +3,10 @@
 use crate::control::Setup;
 use crate::message::Flaw;
 use crate::message::received::{Told, trace_header};
+use crate::message::unstuff::Stop;
 use crate::policy::Facts;
 use crate::policy::rules::{RuleFile, is_trusted};
-use crate::policy::verdict::{Evidence, LookupFailed, Reason};
+use crate::policy::verdict::{Banned, LookupFailed, Reason};
 use crate::queue::envelope::{Envelope, Refused};
 use crate::queue::status::QueueStatus;
 use crate::session::{AskBy, Session, Stage, Then, Transaction, Turn, ruled, rules_line, with_reason};
@@ -60,7 +61,8 @@ impl Delivery {
         self.reasons.iter().find_map(Reason::certified)
     }
 
-    pub(super) fn recipients(&self) -> impl Iterator<Item = (&[u8], &Reason)> {
+    /// Who it is for, and why each was accepted.
+    pub fn recipients(&self) -> impl Iterator<Item = (&[u8], &Reason)> {
         self.envelope.recipients().iter().map(Vec::as_slice).zip(&self.reasons)
     }
 }
@@ -72,22 +74,28 @@ pub enum Outcome {
     NotStarted(String),
     /// The content was not acceptable and the queue program was told to discard it.
     Flawed(Flaw),
-    /// The content is refused by a line of a list, or accepted by our own process and thrown away.
-    Banned {
-        /// The line.
-        evidence: Evidence,
-        /// What the client is told of it.
-        description: Vec<u8>,
-        /// The number that the reply shows if it is thrown away.
-        pid: Option<i32>,
-    },
-    /// It was thrown away, as the lists of blackholes or NULLQUEUE ask; this is our own process.
-    Blackholed {
-        /// The number that the reply shows.
-        pid: i32,
-    },
+    /// The content is refused by a line of a list, or thrown away.
+    Banned(Banned),
+    /// It was thrown away, as the lists of blackholes or NULLQUEUE ask.
+    Blackholed,
     /// The queue program has it, or says why not.
     Handed(QueueStatus),
+}
+
+impl Outcome {
+    /// Why this became of the message; none where each recipient has a reason of its own.
+    #[must_use]
+    pub fn reason(&self, delivery: &Delivery) -> Option<Reason> {
+        match self {
+            Outcome::NotStarted(_) => Some(Reason::Setting("QMAILQUEUE")),
+            Outcome::Flawed(Flaw::TooManyHops) => Some(Reason::Setting("maxhops")),
+            Outcome::Flawed(Flaw::TooBig) => Some(Reason::Setting("databytes")),
+            Outcome::Banned(banned) => Some(Reason::Listed(banned.evidence.clone())),
+            Outcome::Handed(QueueStatus::Refused { .. }) => Some(Reason::Setting("queue")),
+            Outcome::Blackholed if !delivery.is_blackholed() => Some(Reason::Setting("NULLQUEUE")),
+            Outcome::Handed(QueueStatus::Queued { .. }) | Outcome::Blackholed => None,
+        }
+    }
 }
 
 impl Session<'_> {
@@ -129,7 +137,7 @@ impl Session<'_> {
         }
         let facts = Facts { sender: &transaction.sender, ..Facts::new(setup, &self.credentials) };
         let has_grant = transaction.recipients.iter().any(|recipient| recipient.reason.is_grant());
-        if !has_grant && !is_trusted(&facts, &mut |question| ask(setup, question))? {
+        if !has_grant && !is_trusted(&facts, &mut |question| ask(setup, question), self.witness)? {
             return Ok(None);
         }
         let Some(applied) = applied? else { return Ok(None) };
@@ -185,8 +193,17 @@ impl Session<'_> {
         trace_header(&self.setup.control, &told, date)
     }
 
-    /// The reply after the content.
-    pub fn settle(&self, outcome: &Outcome, now_seconds: u64) -> Turn {
+    /// The content breaks the rules about line ends: the last words.
+    pub fn broken_off(&self, stop: Stop) -> Turn {
+        let (reply, line, setting): (_, &[u8], _) = match stop {
+            Stop::BareCr => (reply::BARE_CR, b"Bare CR received", "FORBID_BARE_CR"),
+            Stop::BareLf | Stop::EndOfMessage => (reply::BARE_LF, b"Bare LF received", "barelf"),
+        };
+        Turn::say(reply).because(line.to_vec(), Reason::Setting(setting)).close(1)
+    }
+
+    /// The reply after the content; for a message that no queue program gets, it shows the number of our own process.
+    pub fn settle(&self, outcome: &Outcome, now_seconds: u64, own_pid: i32) -> Turn {
         match outcome {
             Outcome::NotStarted(error) => {
                 let line = [b"qqt failure: ".as_slice(), &loggable(error.as_bytes())].concat();
@@ -194,10 +211,11 @@ impl Session<'_> {
             }
             Outcome::Flawed(Flaw::TooManyHops) => Turn::say(reply::TOO_MANY_HOPS),
             Outcome::Flawed(Flaw::TooBig) => Turn::say(reply::TOO_BIG),
-            Outcome::Banned { description, pid: None, .. } => Turn::say(reply::banned(description)),
-            Outcome::Handed(QueueStatus::Queued { pid })
-            | Outcome::Blackholed { pid }
-            | Outcome::Banned { pid: Some(pid), .. } => Turn::say(reply::queued(now_seconds, *pid)),
+            Outcome::Banned(Banned { description, blackholed: false, .. }) => Turn::say(reply::banned(description)),
+            Outcome::Banned(Banned { blackholed: true, .. }) | Outcome::Blackholed => {
+                Turn::say(reply::queued(now_seconds, own_pid))
+            }
+            Outcome::Handed(QueueStatus::Queued { pid }) => Turn::say(reply::queued(now_seconds, *pid)),
             Outcome::Handed(QueueStatus::Refused { reply, said, .. }) => {
                 let turn = Turn::say(reply.clone());
                 let said = loggable(said);
@@ -217,33 +235,27 @@ impl Session<'_> {
     ) -> impl Iterator<Item = Vec<u8>> {
         let remark = if remark.is_empty() { Vec::new() } else { [b" ".as_slice(), &loggable(remark)].concat() };
         let tls = format!(" TLS={}", self.tls_word()).into_bytes();
-        delivery.recipients().filter_map(move |(recipient, reason)| match outcome {
-            Outcome::NotStarted(_) => None,
-            Outcome::Flawed(Flaw::TooManyHops) => Some(with_reason(
-                flawed_line(b"too many hops", delivery, recipient, octets),
-                &Reason::Setting("maxhops"),
-            )),
-            Outcome::Flawed(Flaw::TooBig) => {
-                let line = flawed_line(b"data size exceeded", delivery, recipient, octets);
-                Some(with_reason(line, &Reason::Setting("databytes")))
-            }
-            Outcome::Banned { evidence, description, .. } => {
-                let what = [b"virus/banned content: ".as_slice(), &loggable(description)].concat();
-                let line = flawed_line(&what, delivery, recipient, octets);
-                Some(with_reason(line, &Reason::Listed(evidence.clone())))
-            }
-            Outcome::Handed(QueueStatus::Queued { .. }) | Outcome::Blackholed { .. } => {
-                let line = [b" ", self.told(delivery, recipient, reason, octets).as_slice(), &tls, &remark].concat();
-                let is_by_nullqueue = matches!(outcome, Outcome::Blackholed { .. }) && !delivery.is_blackholed();
-                Some(with_reason(line, if is_by_nullqueue { &Reason::Setting("NULLQUEUE") } else { reason }))
-            }
-            Outcome::Handed(QueueStatus::Refused { reply, text, pid, .. }) => {
-                let kind = if reply.is_temporary() { " (temporary): " } else { " (permanent): " };
-                let told = self.told(delivery, recipient, reason, octets);
-                let pid = format!(" qp {pid}");
-                let line = [&loggable(text), kind.as_bytes(), &told, &remark, &tls, pid.as_bytes()].concat();
-                Some(with_reason(line, &Reason::Setting("queue")))
-            }
+        let why = outcome.reason(delivery);
+        delivery.recipients().filter_map(move |(recipient, reason)| {
+            let line = match outcome {
+                Outcome::NotStarted(_) => return None,
+                Outcome::Flawed(Flaw::TooManyHops) => flawed_line(b"too many hops", delivery, recipient, octets),
+                Outcome::Flawed(Flaw::TooBig) => flawed_line(b"data size exceeded", delivery, recipient, octets),
+                Outcome::Banned(Banned { description, .. }) => {
+                    let what = [b"virus/banned content: ".as_slice(), &loggable(description)].concat();
+                    flawed_line(&what, delivery, recipient, octets)
+                }
+                Outcome::Handed(QueueStatus::Queued { .. }) | Outcome::Blackholed => {
+                    [b" ", self.told(delivery, recipient, reason, octets).as_slice(), &tls, &remark].concat()
+                }
+                Outcome::Handed(QueueStatus::Refused { reply, text, pid, .. }) => {
+                    let kind = if reply.is_temporary() { " (temporary): " } else { " (permanent): " };
+                    let told = self.told(delivery, recipient, reason, octets);
+                    let pid = format!(" qp {pid}");
+                    [&loggable(text), kind.as_bytes(), &told, &remark, &tls, pid.as_bytes()].concat()
+                }
+            };
+            Some(with_reason(line, why.as_ref().unwrap_or(reason)))
         })
     }
 

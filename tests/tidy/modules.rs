@@ -42,7 +42,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "account_table",
         ],
     ),
-    ("screen", &["errno", "control", "policy", "lookup"]),
+    ("screen", &["errno", "control", "policy", "message", "session", "lookup"]),
     ("log", &["smtp", "control"]),
     ("wire", &["smtp", "control", "message", "tls"]),
     (

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::operator::ended::{Ended, PERMANENT};
 use crate::operator::explain::show::{as_json, as_line, exit_code};
-use crate::operator::explain::steps::{Outcome, explain};
+use crate::operator::explain::steps::{Outcome, Until, explain};
 use crate::operator::input::Input;
 use crate::operator::situation::Situation;
 use crate::operator::surroundings::Surroundings;
@@ -25,7 +25,7 @@ pub(super) fn run(surroundings: &mut Surroundings, in_json: bool, output: &mut d
                 continue;
             }
         };
-        let explanation = explain(surroundings, &situation, &[])?;
+        let explanation = explain(surroundings, &situation, &[], if in_json { Until::Data } else { Until::Rcpt })?;
         worst = worst.max(explanation.outcome(situation.recipients.len()));
         let text = match in_json {
             true => {

@@ -6,7 +6,7 @@ use crate::control::Setup;
 use crate::lookup::{Known, list_name};
 use crate::operator::explain::candidates::{Candidate, Means, to_accept, to_refuse};
 use crate::operator::explain::overlay::Overlay;
-use crate::operator::explain::steps::{Explanation, Outcome, Why, play};
+use crate::operator::explain::steps::{Explanation, Outcome, Until, Why, play};
 use crate::operator::situation::Situation;
 use crate::operator::surroundings::Connection;
 use crate::policy::verdict::{FileName, Reason};
@@ -128,7 +128,7 @@ impl Trials<'_> {
         let known = &mut self.known;
         let judge = || {
             let setup = Setup::load(environment, control, None).ok()?;
-            let explanation = play(&setup, &situation, known);
+            let explanation = play(&setup, &situation, known, Until::Rcpt);
             explanation.decision(recipient).map(|step| step.outcome)
         };
         match edit {

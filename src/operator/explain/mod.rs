@@ -3,6 +3,9 @@
 mod batch;
 mod candidates;
 mod change;
+mod data;
+mod in_force;
+mod message;
 mod overlay;
 mod show;
 mod steps;
@@ -19,9 +22,10 @@ use crate::operator::surroundings::{Connection, Surroundings, control_directory}
 use crate::policy::{Certificate, Credentials};
 
 pub use crate::operator::explain::show::exit_code;
-pub use crate::operator::explain::steps::{Explanation, Outcome, explain};
+pub use crate::operator::explain::steps::{Explanation, Outcome, Until, explain};
 
 use crate::operator::explain::change::{Trials, Turnaround};
+use crate::operator::explain::message::Message;
 use crate::operator::explain::overlay::Overlay;
 use crate::operator::explain::show::{as_json, as_text};
 
@@ -34,7 +38,9 @@ pub fn run(options: &Explain, output: &mut dyn Write) -> Result<u8, Ended> {
     let directory = control_directory(&options.place)?;
     let mut surroundings = Surroundings::new(directory, &options.variables, options.rules.as_deref(), options.dns)?;
     let Some(situation) = situation(options) else { return batch::run(&mut surroundings, options.json, output) };
-    let mut explanation = explain(&mut surroundings, &situation, &[])?;
+    let message = options.message.as_deref().map(Message::read).transpose()?;
+    let until = message.as_ref().map_or(Until::Data, Until::Message);
+    let mut explanation = explain(&mut surroundings, &situation, &[], until)?;
     look_for_changes(&mut surroundings, &situation, &mut explanation)?;
     let directory = &surroundings.directory;
     let text = match options.json {

@@ -26,7 +26,8 @@ pub fn exit_code(outcome: Outcome) -> u8 {
 #[must_use]
 pub fn as_text(explanation: &Explanation, directory: &Path) -> String {
     let mut text = String::new();
-    for step in &explanation.steps {
+    let steps = explanation.steps.iter().map(|step| (step, false));
+    for (step, is_of_data) in steps.chain(explanation.data.iter().map(|step| (step, true))) {
         let verdict = match step.outcome {
             Outcome::Reject => "refused",
             Outcome::Temp => "refused for now",
@@ -36,7 +37,7 @@ pub fn as_text(explanation: &Explanation, directory: &Path) -> String {
         let code = step.code.map(|code| format!("{code} ")).unwrap_or_default();
         let _ = writeln!(text, "    reply: {code}{}", step.reply);
         // What is in nobody's way is not worth so many lines: MAIL that passes.
-        let decided = step.why.is_some() || step.outcome != Outcome::Accept;
+        let decided = is_of_data || step.why.is_some() || step.outcome != Outcome::Accept;
         for Consulted { source, said, .. } in step.consulted.iter().filter(|_| decided) {
             let _ = writeln!(text, "    {source}: {said}");
         }
@@ -101,6 +102,7 @@ pub fn as_json(explanation: &Explanation, situation: &Situation, directory: &Pat
         "situation": situation.as_json(),
         "decisions": decisions,
         "steps": explanation.steps.iter().map(row).collect::<Vec<_>>(),
+        "data": explanation.data.iter().map(row).collect::<Vec<_>>(),
     })
 }
 
@@ -149,7 +151,8 @@ fn place(evidence: &Evidence) -> (&str, Option<u32>) {
 fn evidence_of_answer(answer: &Result<Answer, LookupFailed>) -> Option<(&str, Option<u32>)> {
     match answer {
         Ok(Answer::Yes(evidence) | Answer::Excepted(evidence)) => Some(place(evidence)),
-        Ok(Answer::Absent | Answer::No | Answer::NeedsDns | Answer::Unfit(_) | Answer::Applied(_)) => None,
+        Ok(Answer::Applied(applied)) => Some(place(&applied.evidence)),
+        Ok(Answer::Absent | Answer::No | Answer::NeedsDns | Answer::Unfit(_)) => None,
         Err(failed) => evidence_of_failure(failed),
     }
 }

@@ -13,6 +13,9 @@ use crate::lookup::{Known, Lookups};
 use crate::message::date::rfc5322;
 use crate::operator::ended::Ended;
 use crate::operator::explain::change::Turnaround;
+use crate::operator::explain::data::Arrival;
+use crate::operator::explain::in_force::InForce;
+use crate::operator::explain::message::Message;
 use crate::operator::explain::words::{answer_in_words, opinion_in_words};
 use crate::operator::situation::Situation;
 use crate::operator::surroundings::Surroundings;
@@ -119,11 +122,26 @@ impl Step {
     }
 }
 
+/// How far a situation is played.
+#[derive(Debug, Clone, Copy)]
+pub enum Until<'m> {
+    /// Who may send to whom.
+    Rcpt,
+    /// What is said to DATA, and what counts for the message.
+    Data,
+    /// What becomes of this message.
+    Message(&'m Message),
+}
+
 /// All that happened in a situation.
 #[derive(Debug, Clone)]
 pub struct Explanation {
     /// Connect, EHLO, MAIL, then a RCPT for each recipient, as far as the session went.
     pub steps: Vec<Step>,
+    /// DATA, then the message if there is one, if the session went so far.
+    pub data: Vec<Step>,
+    /// What becomes of a message is asked, too.
+    pub counts_data: bool,
 }
 
 /// The steps before the first RCPT.
@@ -149,10 +167,13 @@ impl Explanation {
         (0..recipients).filter_map(|recipient| self.decision(recipient))
     }
 
-    /// The worst of them.
+    /// The worst of them, and of what became of the message, if that is asked and anybody shall get it.
     #[must_use]
     pub fn outcome(&self, recipients: usize) -> Outcome {
-        self.decisions(recipients).map(|step| step.outcome).max().unwrap_or(Outcome::Reject)
+        let decided = || self.decisions(recipients).map(|step| step.outcome);
+        let counts_data = self.counts_data && decided().any(|outcome| outcome == Outcome::Accept);
+        let of_data = self.data.iter().filter(|_| counts_data).map(|step| step.outcome);
+        decided().chain(of_data).max().unwrap_or(Outcome::Reject)
     }
 }
 
@@ -165,20 +186,26 @@ pub fn explain(
     surroundings: &mut Surroundings,
     situation: &Situation,
     supposed: &[(Vec<u8>, Vec<u8>)],
+    until: Until<'_>,
 ) -> Result<Explanation, Ended> {
     let connection = surroundings.connection(situation, supposed)?;
     if connection.denied {
         let rule = connection.rule.unwrap_or_default();
         let path = surroundings.rules_path().map(PathBuf::from).unwrap_or_default();
-        return Ok(Explanation { steps: vec![denied(rule, path)] });
+        return Ok(ended(vec![denied(rule, path)], until));
     }
     Ok(match surroundings.setup(connection.environment) {
         Ok(setup) => {
             let mut known = Known::from(surroundings.dns(&setup));
-            play(&setup, situation, &mut known)
+            play(&setup, situation, &mut known, until)
         }
-        Err(error) => Explanation { steps: vec![not_loaded(error)] },
+        Err(error) => ended(vec![not_loaded(error)], until),
     })
+}
+
+/// What happened where nothing follows.
+fn ended(steps: Vec<Step>, until: Until<'_>) -> Explanation {
+    Explanation { steps, data: Vec::new(), counts_data: matches!(until, Until::Message(_)) }
 }
 
 fn denied(rule: String, path: PathBuf) -> Step {
@@ -206,7 +233,7 @@ fn not_loaded(error: LoadError) -> Step {
 
 /// Plays a situation through a session of smtpd; it ends where the session ends. What is learned of the world is kept.
 #[must_use]
-pub fn play(setup: &Setup, situation: &Situation, known: &mut Known) -> Explanation {
+pub fn play(setup: &Setup, situation: &Situation, known: &mut Known, until: Until<'_>) -> Explanation {
     let heard =
         Heard { setup, asks_dns: known.dns.is_some(), asked: RefCell::default(), consulted: RefCell::default() };
     let witness = |rule: &'static str, opinion: &Opinion| heard.rule(rule, opinion);
@@ -216,37 +243,47 @@ pub fn play(setup: &Setup, situation: &Situation, known: &mut Known) -> Explanat
         Ok(zone) => (zone, None),
         Err(no_zone) => (Zone::default(), Some(no_zone.to_string())),
     };
-    let date = rfc5322(situation.at_seconds.unwrap_or_else(now_seconds), &zone);
+    let now_seconds = situation.at_seconds.unwrap_or_else(now_seconds);
     let mut asked = |by: &Setup, question: Question<'_>| {
         let answer = lookups.answer_by(by, question);
         heard.answer(question, &answer);
         answer
     };
-    let greeting = session.greet(&date, &mut asked);
+    let greeting = session.greet(&rfc5322(now_seconds, &zone), &mut asked);
     let notes = no_zone.into_iter().chain(lookups.take_notes()).collect();
-    let mut steps = vec![step("connect", greeting, heard.consulted.take(), notes)];
-    if steps.last().is_some_and(|step| step.closes) {
-        *known = lookups.into_known();
-        return Explanation { steps };
-    }
-    let ehlo = [b"EHLO ", situation.helo().as_slice()].concat();
-    let mail = [b"MAIL FROM:<", situation.sender.as_slice(), b">"].concat();
-    let rcpt = situation.recipients.iter().map(|recipient| [b"RCPT TO:<", recipient.as_slice(), b">"].concat());
-    for line in [ehlo, mail].into_iter().chain(rcpt) {
+    let mut explanation = ended(vec![step("connect", &greeting, heard.consulted.take(), notes)], until);
+    let mut hear = |session: &mut Session<'_>, line: &[u8]| {
         lookups.begin_command();
-        let turn = session.hear(&line, &mut |by: &Setup, question: Question<'_>| {
+        let turn = session.hear(line, &mut |by: &Setup, question: Question<'_>| {
             let answer = lookups.answer_by(by, question);
             heard.answer(question, &answer);
             answer
         });
-        let command = String::from_utf8_lossy(&printable(&line)).into_owned();
-        steps.push(step(&command, turn, heard.consulted.take(), lookups.take_notes()));
-        if steps.last().is_some_and(|step| step.closes) {
-            break;
-        }
+        let command = String::from_utf8_lossy(&printable(line)).into_owned();
+        let step = step(&command, &turn, heard.consulted.take(), lookups.take_notes());
+        (turn, step)
+    };
+    let ehlo = [b"EHLO ", situation.helo().as_slice()].concat();
+    let mail = [b"MAIL FROM:<", situation.sender.as_slice(), b">"].concat();
+    let rcpt = situation.recipients.iter().map(|recipient| [b"RCPT TO:<", recipient.as_slice(), b">"].concat());
+    let mut commands = [ehlo, mail].into_iter().chain(rcpt);
+    let steps = &mut explanation.steps;
+    while !steps.last().is_some_and(|step| step.closes)
+        && let Some(line) = commands.next()
+    {
+        steps.push(hear(&mut session, &line).1);
+    }
+    if !matches!(until, Until::Rcpt) && !steps.last().is_some_and(|step| step.closes) {
+        let (turn, step) = hear(&mut session, b"DATA");
+        explanation.data = if let Then::Receive(delivery) = &turn.then {
+            let in_force = InForce::new(delivery, setup, steps, &step);
+            Arrival { session: &session, delivery, in_force, now_seconds }.explained(step, until)
+        } else {
+            vec![step]
+        };
     }
     *known = lookups.into_known();
-    Explanation { steps }
+    explanation
 }
 
 /// What rules and lists have said since it was taken.
@@ -309,7 +346,7 @@ impl Heard<'_> {
     }
 }
 
-fn step(command: &str, turn: Turn, consulted: Vec<Consulted>, notes: Vec<String>) -> Step {
+pub(super) fn step(command: &str, turn: &Turn, consulted: Vec<Consulted>, notes: Vec<String>) -> Step {
     let code = turn.reply.code();
     Step {
         command: command.to_string(),
@@ -317,7 +354,7 @@ fn step(command: &str, turn: Turn, consulted: Vec<Consulted>, notes: Vec<String>
         code: Some(code),
         reply: text_of(&turn.reply),
         closes: matches!(turn.then, Then::Close { .. }),
-        why: turn.reason.map(Why::Policy),
+        why: turn.reason.clone().map(Why::Policy),
         consulted,
         notes,
         change: None,

@@ -3,15 +3,15 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use crate::control::environment::Environment;
-use crate::control::{Control, Setup, working_directory};
+use crate::control::{Control, Setup};
 use crate::errno::words;
 use crate::operator::finding::Severity;
 use crate::operator::lint::values::Problem;
-use crate::queue::program::command_line;
+use crate::queue::program::startable;
 
 /// What follows a queue program that cannot be started.
 const DEFERS: &str = "every message gets 451";
@@ -22,28 +22,11 @@ pub(super) fn of_queue_program(value: &[u8], directory: &Path, environment: &Env
     if value.is_empty() || value.trim_ascii_start().starts_with(b"$") {
         return None;
     }
-    let control = Control { queue_program: Some(value.to_vec()), ..Control::default() };
+    let control =
+        Control { queue_program: Some(value.to_vec()), directory: directory.to_path_buf(), ..Control::default() };
     let setup = Setup { control, environment: environment.clone(), ..Setup::default() };
-    let problem = match command_line(&setup) {
-        Ok(program) => {
-            let program = program.unwrap_or_default();
-            let name = program.first().map(|name| name.to_bytes()).unwrap_or_default();
-            not_startable(&working_directory(environment, directory).join(OsStr::from_bytes(name)))?
-        }
-        Err(error) => error.to_string(),
-    };
-    Some((Severity::Error, format!("cannot be started: {problem}; {DEFERS}")))
-}
-
-fn not_startable(program: &Path) -> Option<String> {
-    match fs::metadata(program) {
-        Err(error) => Some(format!("{}: {}", program.display(), words(&error))),
-        Ok(metadata) if metadata.is_dir() => Some(format!("{} is a directory", program.display())),
-        Ok(metadata) if metadata.permissions().mode() & 0o111 == 0 => {
-            Some(format!("{} is not executable", program.display()))
-        }
-        Ok(_) => None,
-    }
+    let error = startable(&setup).err()?;
+    Some((Severity::Error, format!("cannot be started: {error}; {DEFERS}")))
 }
 
 /// The fifo that LOGFILTER names.

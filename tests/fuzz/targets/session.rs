@@ -210,7 +210,7 @@ impl Witness<'_> {
             Outcome::Handed(refused),
             Outcome::Handed(QueueStatus::Queued { pid: 1 }),
         ] {
-            let turn = session.settle(&outcome, 1);
+            let turn = session.settle(&outcome, 1, 1);
             presentable(&turn);
             let lines: Vec<Vec<u8>> = session.outcome_lines(delivery, 1, &outcome, b"a\nremark").collect();
             lines.iter().for_each(|line| printable(line));
