@@ -11,6 +11,8 @@ use crate::errno::words;
 
 /// The longest record that is read, in octets.
 const RECORD_OCTETS_MAX: usize = 4096;
+/// The most domains that [`Assign::domains`] tells.
+const DOMAINS_MAX: usize = 100_000;
 
 /// A domain that has accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +67,24 @@ impl Assign {
         if is_domain(&name) { Ok(Some(Domain { name, directory })) } else { Err(unusable()) }
     }
 
+    /// Every domain that has accounts, those of two names twice.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::domain`]; more than 100,000 domains, too.
+    pub fn domains(&self) -> Result<Vec<Domain>, String> {
+        let mut domains = Vec::new();
+        for record in self.open()?.iter(RECORD_OCTETS_MAX) {
+            let (key, _) = record.map_err(|error| self.failed(&error))?;
+            let Some(name) = domain_of(&key) else { continue };
+            if domains.len() == DOMAINS_MAX {
+                return Err(self.failed(&format_args!("more than {DOMAINS_MAX} domains")));
+            }
+            domains.extend(self.domain(name)?);
+        }
+        Ok(domains)
+    }
+
     /// Whether a line `=name:…` is about this user, in lower case, or a line `+prefix:…` about what the name begins with
     /// (qmail-users(5)). A line `+:…` is about whoever is left, and so tells of nobody.
     ///
@@ -99,6 +119,12 @@ impl Assign {
     fn failed(&self, error: &dyn std::fmt::Display) -> String {
         format!("{}: {error}", self.path.display())
     }
+}
+
+/// The domain of a key `!domain-`; other keys of that form are of users, whose names seldom have a dot.
+fn domain_of(key: &[u8]) -> Option<&[u8]> {
+    let name = key.strip_prefix(b"!")?.strip_suffix(b"-")?;
+    (is_domain(name) && name.contains(&b'.')).then_some(name)
 }
 
 /// The last part of what a symbolic link says; none if it is no link, or the mailboxes are on another host.

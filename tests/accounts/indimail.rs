@@ -113,7 +113,7 @@ fn recipients_come_first_with_2() {
     }
 }
 
-/// Over quota is for good, as in the original, unless ACCOUNT_OVERQUOTA has the code of a refusal for now (D98).
+/// Over quota is for good, as in the original, unless ACCOUNT_OVERQUOTA has the code of a refusal for now (D99).
 #[test]
 fn who_is_over_quota_may_have_room_again() {
     let site = || Site::with_database(&indimail(MariaDb::shared()));

@@ -12,7 +12,7 @@ use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Unfit};
 /// The domain of a recipient without one, in `recipients`.
 const NO_DOMAIN: &[u8] = b"localhost";
 /// The variable with the code for a mailbox that is over quota.
-pub const OVER_QUOTA: &str = "ACCOUNT_OVERQUOTA";
+const OVER_QUOTA: &str = "ACCOUNT_OVERQUOTA";
 /// Files that tell of a database with accounts.
 const DATABASES: [&str; 3] = ["libindimail", "host.mysql", "vpopmail.mysql"];
 
@@ -188,22 +188,25 @@ fn of_status(status: Status, environment: &Environment) -> Result<Answer, Lookup
         Status::Absent => Answer::Unfit(Unfit::Absent),
         Status::Inactive => Answer::Unfit(Unfit::Inactive),
         Status::OverQuota => Answer::Unfit(
-            over_quota(environment).map_err(|error| LookupFailed::BadSetting { file: OVER_QUOTA.into(), error })?,
+            environment
+                .get(OVER_QUOTA.as_bytes())
+                .map_or(Ok(Unfit::OverQuota), over_quota)
+                .map_err(|error| LookupFailed::BadSetting { file: OVER_QUOTA.into(), error })?,
         ),
         Status::NoSmtp => Answer::Unfit(Unfit::NoSmtp),
     })
 }
 
-/// What it means that a mailbox is over quota: refused, as in the original, or for now, as `ACCOUNT_OVERQUOTA` says.
+/// What it means that a mailbox is over quota, by the code in `ACCOUNT_OVERQUOTA`: refused, as in the original, or for now.
 ///
 /// # Errors
 ///
 /// What it says instead, and what to write.
-pub fn over_quota(environment: &Environment) -> Result<Unfit, String> {
-    match environment.get(OVER_QUOTA.as_bytes()) {
-        None | Some(b"550") => Ok(Unfit::OverQuota),
-        Some(b"452") => Ok(Unfit::FullForNow),
-        Some(other) => Err(format!("`{}`: write 550 or 452", other.escape_ascii())),
+pub fn over_quota(code: &[u8]) -> Result<Unfit, String> {
+    match code {
+        b"550" => Ok(Unfit::OverQuota),
+        b"452" => Ok(Unfit::FullForNow),
+        other => Err(format!("`{}`: write 550 or 452", other.escape_ascii())),
     }
 }
 

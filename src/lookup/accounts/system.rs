@@ -2,14 +2,13 @@
 
 use crate::account_table::assign::Assign;
 use crate::account_table::files;
-use crate::control::environment::Environment;
 use crate::errno::words;
 use crate::lookup::accounts::{Accounts, any};
 use crate::lookup::passwd;
 use crate::policy::verdict::LookupFailed;
 
 /// The variable that lists the places.
-pub const LOCAL_USERS: &str = "LOCAL_USERS";
+const LOCAL_USERS: &str = "LOCAL_USERS";
 /// Whose files deliver the mail for names that no user has (qmail's dot-qmail(5)).
 const ALIAS: &[u8] = b"alias";
 
@@ -38,13 +37,12 @@ impl Place {
     }
 }
 
-/// The places that `LOCAL_USERS` lists; without it `/etc/passwd` alone, as in the original.
+/// The places that `LOCAL_USERS` lists.
 ///
 /// # Errors
 ///
 /// A word that is no place, and what to write.
-pub fn places(environment: &Environment) -> Result<Vec<Place>, String> {
-    let Some(list) = environment.get(LOCAL_USERS.as_bytes()) else { return Ok(vec![Place::Passwd]) };
+pub fn places(list: &[u8]) -> Result<Vec<Place>, String> {
     let place = |word: &[u8]| match word {
         b"passwd" => Ok(Place::Passwd),
         b"extension" => Ok(Place::Extension),
@@ -61,7 +59,9 @@ pub fn places(environment: &Environment) -> Result<Vec<Place>, String> {
 impl Accounts<'_> {
     /// Where a name, in lower case, is named as one of a user of this host.
     pub(super) fn of_host(&self, name: &[u8]) -> Result<Option<Place>, LookupFailed> {
-        let places = places(&self.setup.environment);
+        let listed = self.setup.environment.get(LOCAL_USERS.as_bytes());
+        // As the original knows them.
+        let places = listed.map_or(Ok(vec![Place::Passwd]), places);
         let places = places.map_err(|error| LookupFailed::BadSetting { file: LOCAL_USERS.into(), error })?;
         let mut found = None;
         any(places.into_iter().map(|place| {
