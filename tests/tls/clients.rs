@@ -84,6 +84,28 @@ fn what_a_certificate_has_let_in_says_so() {
     assert_eq!((exported(0), exported(1)), (false, true));
 }
 
+/// It is a right to relay before there is a recipient: HELO needs no dot, and auth.envrules are for its messages.
+#[test]
+fn a_certificate_is_a_right_for_helo_and_for_rules() {
+    let authority = Authority::new();
+    let home = listing_home(&authority);
+    home.write("auth.envrules", ":BY_RULE=1\n");
+    let server = Authority::shared().certificate();
+    for (name, has_right) in [("joe@c.example", true), ("jim@c.example", false)] {
+        let client = Client::with(authority.client(name), &server);
+        let mut session = Secure::encrypted(&home, &client, &[("ENFORCE_FQDN_HELO", "")], &[]);
+        let greeted = session.ask("EHLO localhost");
+        assert_eq!(greeted == "250 HELP", has_right, "{name}: {greeted}");
+        let mut session = Secure::encrypted(&home, &client, &[], &[]);
+        session.ask("EHLO c.example");
+        let local = session.deliver("a@b.example", "u@our.example");
+        assert!(local.starts_with("250 ok "), "{local}");
+        assert_eq!(session.quit().code(), Some(0));
+        let log = session.log();
+        assert_eq!(log.contains("Setting EnvRule No 1: MAIL from <authorized>"), has_right, "{name}: {log}");
+    }
+}
+
 #[test]
 fn a_certificate_is_asked_for_only_where_it_could_help() {
     let authority = Authority::new();
