@@ -11,6 +11,8 @@ use crate::errno::words;
 
 /// The longest record that is read, in octets.
 const RECORD_OCTETS_MAX: usize = 4096;
+/// The most domains that [`Assign::domains`] tells.
+const DOMAINS_MAX: usize = 100_000;
 
 /// A domain that has accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +68,32 @@ impl Assign {
         let name = if real == domain { linked(&directory)?.unwrap_or(real) } else { real };
         if is_domain(&name) { Ok(Some(Domain { name, directory })) } else { Err(unusable()) }
     }
+
+    /// Every domain that has accounts, those of two names twice.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::domain`]; more than 100,000 domains, too.
+    pub fn domains(&self) -> Result<Vec<Domain>, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", self.path.display());
+        let cdb = Cdb::open(&self.path).map_err(|error| failed(&words(&error)))?;
+        let mut domains = Vec::new();
+        for record in cdb.iter(RECORD_OCTETS_MAX) {
+            let (key, _) = record.map_err(|error| failed(&error))?;
+            let Some(name) = domain_of(&key) else { continue };
+            if domains.len() == DOMAINS_MAX {
+                return Err(failed(&format_args!("more than {DOMAINS_MAX} domains")));
+            }
+            domains.extend(self.domain(name)?);
+        }
+        Ok(domains)
+    }
+}
+
+/// The domain of a key `!domain-`; other keys of that form are of users, whose names seldom have a dot.
+fn domain_of(key: &[u8]) -> Option<&[u8]> {
+    let name = key.strip_prefix(b"!")?.strip_suffix(b"-")?;
+    (is_domain(name) && name.contains(&b'.')).then_some(name)
 }
 
 /// The last part of what a symbolic link says; none if it is no link, or the mailboxes are on another host.

@@ -49,12 +49,12 @@ fn accounts_and_lists_in_a_database() {
     home.write("badmailfrom.sql", "localhost\n");
     home.write("host.cntrl", "\n");
     closed("host.cntrl");
-    let expected = ["error: host.cntrl: ", "error: badmailfrom.sql: "];
+    let expected = ["error: host.cntrl: ", "error: badmailfrom.sql:1: "];
     check(&home, &without, 2, &expected);
     check(
         &home,
         &["--env", "INFIFO=x"],
         2,
-        &["warning: INFIFO: is set and has no effect here: checkaddress", "error: badmailfrom.sql: "],
+        &["warning: INFIFO: is set and has no effect here: checkaddress", "error: badmailfrom.sql:1: "],
     );
 }
