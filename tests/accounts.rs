@@ -4,6 +4,8 @@
 
 #[path = "accounts/cluster.rs"]
 mod cluster;
+#[path = "accounts/flags.rs"]
+mod flags;
 #[path = "support/hanging.rs"]
 mod hanging;
 #[path = "support/home.rs"]

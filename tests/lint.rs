@@ -1,8 +1,12 @@
 //! `postern lint` about relaying: lists of clients and senders, relaylevel, compiled lists, names, gateways.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
+#[path = "lint/checker.rs"]
+mod checker;
 #[path = "support/dns.rs"]
 mod dns;
+#[path = "lint/files.rs"]
+mod files;
 #[path = "support/home.rs"]
 mod home;
 #[path = "lint/mailboxes.rs"]
@@ -10,6 +14,8 @@ mod mailboxes;
 #[path = "lint/relay_table.rs"]
 mod relay_table;
 mod support;
+#[path = "lint/variables.rs"]
+mod variables;
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -146,7 +152,7 @@ const LINES: &[(&str, &str, i32, &[&str])] = &[
         &["error: badmailfrom:1: `spam.test` never matches an address of that domain: write `@spam.test`"],
     ),
     ("badrcptto", "@spam.test\njoe\n*spam.test\nroot@ours.test\n", 0, &[]),
-    ("blackholedrcpt", "joe@ours.test\r\n", 2, &["error: blackholedrcpt:1: ends in CR and never matches"]),
+    ("blackholedrcpt", "joe@ours.test\r\n", 2, &["error: blackholedrcpt:1: ends in CR, which is part of the entry"]),
     ("badmailpatterns", "!*@ours.test\n", 1, &["warning: badmailpatterns: has only exceptions"]),
     (
         "badip",
@@ -213,6 +219,7 @@ fn settings_without_effect_are_told() {
     check(&home(&all), &["--env", "RELAYCLIENT="], 1, &with_variable);
     let named = home(&[("relayclients", "10.\n"), ("mine", "10.\n10.1.\n")]);
     let expected = [
+        "warning: RELAYCLIENTS: lets clients relay by the list mine; the original does not know this variable",
         "warning: mine:2: `10.1.` is covered by line 1",
         "warning: relayclients: is not read, because RELAYCLIENTS names mine",
     ];
@@ -221,19 +228,25 @@ fn settings_without_effect_are_told() {
         &home(&[]),
         &["--env", "RELAYMAILFROM=none"],
         1,
-        &["warning: RELAYMAILFROM: names the list none, which does not exist"],
+        &[
+            "warning: RELAYMAILFROM: lets clients relay by the list none",
+            "warning: RELAYMAILFROM: names the list none, which does not exist",
+        ],
     );
     check(
         &home(&[("senders", "@a.test\n")]),
         &["--env", "RELAYMAILFROM=senders"],
         1,
-        &["warning: senders:1: `@a.test` lets everyone relay"],
+        &[
+            "warning: RELAYMAILFROM: lets clients relay by the list senders",
+            "warning: senders:1: `@a.test` lets everyone relay",
+        ],
     );
     check(
         &home(&[("hosts", "*.a.test\n")]),
         &["--env", "RELAYDOMAINS=hosts"],
         2,
-        &["error: hosts:1: `*.a.test` never matches"],
+        &["warning: RELAYDOMAINS: lets clients relay by the list hosts", "error: hosts:1: `*.a.test` never matches"],
     );
     check(&home(&[]), &["--env", "RELAYMX_ANYONE=1"], 1, &["warning: RELAYMX_ANYONE: is set and confirms nothing"]);
     check(&home(&[]), &["--env", "TZ=UTC0"], 0, &[]);
@@ -350,43 +363,4 @@ fn a_list_of_a_hundred_thousand_lines_is_examined() {
         found[0]
     );
     assert_eq!(found[100], "warning: relayclients: 99900 more lines could go: mend these first");
-}
-
-#[test]
-fn a_checker_that_says_yes_to_everybody_is_found() {
-    let home = home(&[]);
-    let checker = |script: &str| {
-        let path = home.path().join("checker");
-        // The script is read, not started: a file that another test's child has open for writing cannot be.
-        fs::write(&path, script).unwrap();
-        let path = path.to_str().unwrap().to_owned();
-        lint(&home, &["--env", "SECURE_AUTH=", "--", "mx.test", "/bin/sh", &path])
-    };
-    assert_eq!(checker("exit 1"), (Some(0), vec![]));
-    let (code, found) = checker("exit 0");
-    assert_eq!((code, found.len()), (Some(2), 1));
-    assert!(found[0].starts_with("error: arguments: /bin/sh says yes to the user nobody-"), "{found:#?}");
-    let cannot = "warning: arguments: /bin/sh cannot tell: exit code 111 no database";
-    assert_eq!(checker("echo no database; exit 111"), (Some(1), vec![cannot.to_owned()]));
-
-    let open = "warning: arguments: passwords of LOGIN and PLAIN go over the wire as they are; set SECURE_AUTH to take them \
-                only under TLS";
-    assert_eq!(lint(&home, &["--", "mx.test", "/bin/false"]), (Some(1), vec![open.to_owned()]));
-    for arguments in [&["--", "/bin/checker", "/bin/true"][..], &["--", "mx.test", "/bin/true"]] {
-        let (code, found) = lint(&home, arguments);
-        assert!(code == Some(2) && found[0].starts_with("error: arguments: AUTH is off: "), "{found:#?}");
-    }
-    assert_eq!(lint(&home, &["--", "mx.test"]), (Some(0), vec![]));
-    let word = "error: arguments: AUTH is off: AUTH_EXIT3 cannot be `no-relay`, only norelay";
-    for arguments in [&[][..], &["--", "mx.test", "/bin/false"]] {
-        let arguments = [&["--env", "SECURE_AUTH=", "--env", "AUTH_EXIT3=no-relay"][..], arguments].concat();
-        assert_eq!(lint(&home, &arguments), (Some(2), vec![word.to_owned()]));
-    }
-    let own = support::program("auth-cdb");
-    let cram = ["--env", "SECURE_AUTH=", "--env", "AUTH_CHECKS=cram-md5", "--", "mx.test", own.to_str().unwrap()];
-    let (code, found) = lint(&home, &cram);
-    assert!(
-        code == Some(1) && found[0].starts_with("warning: arguments: whoever can read the file of auth-cdb"),
-        "{found:?}"
-    );
 }

@@ -76,7 +76,7 @@ complete -c postern -n "__fish_postern_using_subcommand lint" -l control -d 'The
 complete -c postern -n "__fish_postern_using_subcommand lint" -l env -d 'A variable of smtpd\'s environment to examine too; may be given more than once' -r
 complete -c postern -n "__fish_postern_using_subcommand lint" -l rules -d 'Examine the variables that this cdb made by tcprules sets, and whether it is older than its source' -r -F
 complete -c postern -n "__fish_postern_using_subcommand lint" -l gateway -d 'Look for grants to these addresses, which stand for many clients; may be given more than once [default: this host\'s default gateways, and its own addresses on bridges]' -r
-complete -c postern -n "__fish_postern_using_subcommand lint" -l dns -d 'Ask DNS whether the names in lists have addresses; without this the network is not asked'
+complete -c postern -n "__fish_postern_using_subcommand lint" -l dns -d 'Ask DNS whether the names in lists have addresses; without this no name server is asked'
 complete -c postern -n "__fish_postern_using_subcommand lint" -l json -d 'Print JSON, an array of findings'
 complete -c postern -n "__fish_postern_using_subcommand lint" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c postern -n "__fish_postern_using_subcommand selftest" -l control -d 'The control directory [default: as smtpd finds it: CONTROLDIR, SYSCONFDIR/control, /etc/indimail/control, /var/qmail/control]' -r -F

@@ -3,6 +3,7 @@
 pub mod assign;
 mod cluster;
 pub mod files;
+pub mod flags;
 pub mod layout;
 pub mod mysql;
 pub mod question;

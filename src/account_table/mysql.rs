@@ -3,8 +3,9 @@
 use mysql_async::{Row as SqlRow, Value};
 
 use crate::account_table::assign::{Assign, Domain};
+use crate::account_table::flags::counts;
 use crate::account_table::layout::Tables;
-use crate::account_table::question::{Asked, Question, Status};
+use crate::account_table::question::{Asked, Counts, Question, Status};
 use crate::account_table::statement::{About, Kind, Row, Statement, statement, status};
 use crate::account_table::{cluster, files};
 use crate::relay_table::mysql::{MySqlTable, Patience, octets, seconds};
@@ -16,12 +17,33 @@ use crate::relay_table::trouble::Trouble;
 /// # Errors
 ///
 /// [`Trouble`], whatever the reason: nobody can know.
-pub fn answer(question: &Question, sources: Sources<'_>, patience: Patience) -> Result<Status, Trouble> {
+pub fn answer(question: &Question, sources: Sources<'_>, patience: Patience) -> Result<Answer, Trouble> {
     let address = question.address.to_ascii_lowercase();
     match &question.asked {
-        Asked::Recipient => account(About::Recipient, &address, sources, patience),
-        Asked::Sender => account(About::Sender, &address, sources, patience),
-        Asked::List(list) => listed(list, &address, sources, patience),
+        Asked::Recipient => account(About::Recipient, &address, sources, patience).map(Answer::Status),
+        Asked::Sender => account(About::Sender, &address, sources, patience).map(Answer::Status),
+        Asked::List(list) => listed(list, &address, sources, patience).map(Answer::Status),
+        Asked::Flags(flags) => counts(flags, sources, patience).map(Answer::Counts),
+    }
+}
+
+/// What a database has said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// What is known of an address.
+    Status(Status),
+    /// How many accounts carry flags.
+    Counts(Counts),
+}
+
+impl Answer {
+    /// The answer in words, and the exit code that goes with them.
+    #[must_use]
+    pub fn words(&self) -> (String, u8) {
+        match self {
+            Answer::Status(status) => (status.word().to_owned(), status.exit_code()),
+            Answer::Counts(counts) => (counts.words(), 0),
+        }
     }
 }
 

@@ -92,14 +92,11 @@ impl Parts<'_> {
         self.values.extend([self.user.to_vec(), self.domain.to_vec()]);
     }
 
-    /// The table has the domain's name, which is one that `users/cdb` knows; `.` and `-` become `_`.
     fn accounts_of_domain(&mut self) {
         let limit = self.limit();
-        let plain = |octet: &u8| if matches!(octet, b'.' | b'-') { '_' } else { char::from(*octet) };
-        let table: String = self.domain.iter().map(plain).filter(|octet| *octet != '`').collect();
-        let kind = Kind::Active as i64;
+        let (kind, table) = (Kind::Active as i64, table_of(self.domain));
         self.texts
-            .push(format!("(SELECT {kind}, pw_name, NULL, pw_gid, {limit} FROM `{table}` WHERE pw_name = ? LIMIT 1)"));
+            .push(format!("(SELECT {kind}, pw_name, NULL, pw_gid, {limit} FROM {table} WHERE pw_name = ? LIMIT 1)"));
         self.values.push(self.user.to_vec());
     }
 
@@ -120,6 +117,22 @@ impl Parts<'_> {
         let table = if self.tables.layout.is_of_vpopmail() { "limits" } else { "vlimits" };
         format!("(SELECT disable_smtp FROM {table} WHERE domain = ? LIMIT 1)")
     }
+}
+
+/// The table of a domain's accounts, quoted. It has the domain's name, which is one that `users/cdb` knows; `.` and `-` become `_`.
+#[must_use]
+pub fn table_of(domain: &[u8]) -> String {
+    let plain = |octet: &u8| if matches!(octet, b'.' | b'-') { '_' } else { char::from(*octet) };
+    let name: String = domain.iter().map(plain).filter(|octet| *octet != '`').collect();
+    format!("`{name}`")
+}
+
+/// The statement that counts the accounts of a table by their flags, one column for each flag.
+#[must_use]
+pub fn count(table: &str, flags: &[u64]) -> Statement {
+    let counts = vec!["COUNT(NULLIF(pw_gid & ?, 0))"; flags.len()].join(", ");
+    let values = flags.iter().map(|flag| flag.to_string().into_bytes()).collect();
+    Statement { text: format!("SELECT {counts} FROM {table}"), values }
 }
 
 /// What the rows of a user come to, in whatever order they are.

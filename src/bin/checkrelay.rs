@@ -29,7 +29,7 @@ with a NUL behind it. Prints yes (exit code 0), no (1), or what went wrong (111)
 const PROGRAM: Program = Program { name: "checkrelay", usage: USAGE, question_octets_max: QUESTION_OCTETS_MAX };
 
 fn main() -> ExitCode {
-    PROGRAM.run(|| answer().map(|is_there| if is_there { (YES, 0) } else { (NO, 1) }))
+    PROGRAM.run(|| answer().map(|is_there| if is_there { (YES.to_owned(), 0) } else { (NO.to_owned(), 1) }))
 }
 
 fn answer() -> Result<bool, Trouble> {

@@ -10,7 +10,11 @@ use crate::control::environment::Environment;
 use crate::helper::{self, Answer, Question};
 
 /// Asks a question on descriptor 0 of a program of that name.
-pub(super) fn ask(setup: &Setup, name: &str, question: &[u8], time: Duration) -> Result<Answer, String> {
+///
+/// # Errors
+///
+/// No such program, or no answer in time; in words.
+pub fn ask(setup: &Setup, name: &str, question: &[u8], time: Duration) -> Result<Answer, String> {
     let deadline = Instant::now() + time;
     let program = [program(name).into_os_string().into_encoded_bytes()];
     let answer = helper::ask(&program, &environment(setup), Question::OnInput(question), deadline);
@@ -18,7 +22,8 @@ pub(super) fn ask(setup: &Setup, name: &str, question: &[u8], time: Duration) ->
 }
 
 /// What a program has said that is no answer.
-pub(super) fn no_answer(name: &str, answer: &Answer) -> String {
+#[must_use]
+pub fn no_answer(name: &str, answer: &Answer) -> String {
     match answer.first_line() {
         said if said.is_empty() => format!("{name}: exit code {}", answer.code),
         said => said,

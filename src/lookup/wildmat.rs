@@ -37,6 +37,24 @@ pub fn is_pattern(text: &[u8]) -> bool {
     memchr::memchr3(b'*', b'?', b'[', text).is_some() || memchr::memchr(b'\\', text).is_some()
 }
 
+/// Whether every set has its end and every backslash something behind it; else the pattern matches nothing.
+#[must_use]
+pub fn is_whole(pattern: &[u8]) -> bool {
+    let mut pattern = pattern;
+    loop {
+        pattern = match pattern {
+            [] => return true,
+            [b'\\'] => return false,
+            [b'\\', _, rest @ ..] => rest,
+            [b'[', set @ ..] => match read_set(set, 0) {
+                Some((_, behind)) => behind,
+                None => return false,
+            },
+            [_, rest @ ..] => rest,
+        };
+    }
+}
+
 /// What the first element of a pattern says about an octet.
 enum Element<'p> {
     /// It matches; the rest of the pattern.
@@ -61,6 +79,15 @@ fn element(pattern: &[u8], byte: u8) -> Element<'_> {
 
 /// `set` is what follows the bracket.
 fn in_set(set: &[u8], byte: u8) -> Element<'_> {
+    match read_set(set, byte) {
+        Some((true, behind)) => Element::Takes(behind),
+        Some((false, _)) => Element::Differs,
+        None => Element::Broken,
+    }
+}
+
+/// Whether an octet is in the set, and what is behind it; none if it has no end.
+fn read_set(set: &[u8], byte: u8) -> Option<(bool, &[u8])> {
     let (complement, mut rest) = match set {
         [b'^', rest @ ..] => (true, rest),
         rest => (false, rest),
@@ -69,10 +96,8 @@ fn in_set(set: &[u8], byte: u8) -> Element<'_> {
     let mut first = true;
     loop {
         rest = match rest {
-            [] => return Element::Broken,
-            [b']', behind @ ..] if !first => {
-                return if member == complement { Element::Differs } else { Element::Takes(behind) };
-            }
+            [] => return None,
+            [b']', behind @ ..] if !first => return Some((member != complement, behind)),
             [low, b'-', high, behind @ ..] if *high != b']' => {
                 member |= (*low..=*high).contains(&byte);
                 behind
@@ -110,6 +135,16 @@ mod tests {
         ];
         for (pattern, text, expected) in cases {
             assert_eq!(matches(pattern, text), expected, "{} {}", pattern.escape_ascii(), text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_pattern_without_its_end_is_not_whole() {
+        for whole in ["", "a*b?", "[]]x", "[^]]", "[a-]", "\\[", "a\\\\"] {
+            assert!(is_whole(whole.as_bytes()), "{whole}");
+        }
+        for broken in ["[", "a[b", "[]", "[^", "*\\", "[a-b"] {
+            assert!(!is_whole(broken.as_bytes()), "{broken}");
         }
     }
 

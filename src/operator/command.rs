@@ -35,10 +35,10 @@ pub enum Command {
     /// and why it did not grant; the verdict; and the smallest change that would turn it around, which has been tried in a
     /// private copy of the control directory.
     ///
-    /// Then it tells what is said to DATA, and which limits, lists of content and queue program count for the message, with the rule,
-    /// variable or file that gave each. With `--message` it looks through a message as smtpd does. A message that smtpd
-    /// takes goes to the queue program, which has the last word: no program is started here, it is only looked whether
-    /// it can be executed.
+    /// Then it tells what is said to DATA, and which limits, lists of content and queue program count for the message, with
+    /// the rule, variable or file that gave each. With `--message` it looks through a message as smtpd does. A message
+    /// that smtpd takes goes to the queue program, which has the last word: it is not started here; it is only looked
+    /// whether whoever runs postern could start it.
     ///
     /// Exit code 0: all accepted; 1: something refused; 111: something refused for now, or a file cannot be read; 100: wrong usage.
     /// What becomes of DATA counts only with `--message`, and only if a recipient is accepted.
@@ -61,8 +61,9 @@ pub enum Command {
     Match(Match),
     /// Find mistakes in a control directory
     ///
-    /// Lines that are malformed or could go, grants to everyone or to whoever is behind this host's gateway, senders
-    /// that anyone can forge, lists that are compiled and stale, files that everyone may change, settings without effect.
+    /// Lines that are malformed, never match or could go; values, programs and lists that are none; settings without effect,
+    /// in files, --env or rules; grants to everyone, to gateways or forged senders; what is stale, or everyone may change. Asks
+    /// checkers of passwords, and with CHECKSENDER the database for accounts with a flag that NO_SMTP_BITS leaves out.
     ///
     /// Exit code 0: nothing found; 1: warnings; 2: errors.
     Lint(Lint),
@@ -318,7 +319,7 @@ pub struct Lint {
     /// host's default gateways, and its own addresses on bridges]
     #[arg(long = "gateway", value_name = "ADDRESS")]
     pub gateways: Vec<IpAddr>,
-    /// Ask DNS whether the names in lists have addresses; without this the network is not asked
+    /// Ask DNS whether the names in lists have addresses; without this no name server is asked
     #[arg(long)]
     pub dns: bool,
     /// Print JSON, an array of findings

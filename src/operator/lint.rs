@@ -1,19 +1,24 @@
 //! `postern lint`: what is wrong with a control directory and with the rules of tcpserver.
 
 mod accounts;
+mod assigned;
 mod checker;
 mod clients;
 mod compiled;
+mod gates;
 mod ladder;
 mod list;
 mod mailboxes;
 mod names;
+mod queue;
 mod relay;
 mod relay_table;
 mod rules;
 mod senders;
 mod tls;
+mod together;
 mod told;
+mod values;
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -23,13 +28,13 @@ use std::path::Path;
 use crate::control::Setup;
 use crate::control::environment::Environment;
 use crate::control::settings::{Form, SETTINGS, Setting, State};
-use crate::control::text::{first_line, signed, unsigned};
-use crate::control::zone::Zone;
 use crate::dns::Dns;
 use crate::lookup::is_null_device;
 use crate::operator::host::Gateway;
-use crate::operator::lint::list::{byte_order_mark, has_typographic_quotes, lint_list, lint_patterns};
+use crate::operator::lint::assigned::Assignments;
+use crate::operator::lint::list::{TYPOGRAPHIC, byte_order_mark, has_typographic_quotes, lint_list, lint_patterns};
 use crate::operator::lint::names::Named;
+use crate::operator::lint::values::bad_number;
 
 pub use crate::operator::finding::{Finding, Severity};
 
@@ -52,9 +57,16 @@ pub struct Examination<'a> {
 
 /// What the meaning of a list depends on.
 struct Circumstances<'a> {
-    environment: &'a Environment,
+    assignments: &'a Assignments,
     regular_expressions: bool,
     gateways: &'a [Gateway],
+}
+
+impl Circumstances<'_> {
+    /// Wildcards of names are those of file names, where a bracket need not be closed.
+    fn has_file_names(&self) -> bool {
+        self.assignments.has("USE_FNMATCH")
+    }
 }
 
 /// Examines a control directory, the variables that smtpd will have, and the compiled rules of tcpserver if there are any.
@@ -73,22 +85,24 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
         Err(error) => findings.push(Finding::error(directory, format!("smtpd cannot start: {error}"))),
     }
     findings.extend(checker::lint_checker(examination.arguments, directory, environment));
-    let regular_expressions = setup.is_ok_and(|setup| setup.control.regular_expressions);
-    let circumstances = Circumstances { environment, regular_expressions, gateways };
-    for setting in SETTINGS {
-        findings.extend(lint_variable(setting, environment));
-        if !setting.file.is_empty() {
-            let path = relay::file_of(setting, directory, environment);
-            findings.extend(lint_file(setting, &path, &circumstances, examination.dns.as_mut()));
-            findings.extend(relay::lint_renamed(setting, directory, environment));
-        }
+    let assignments = Assignments::find(directory, environment, rules);
+    findings.extend(values::lint_values(&assignments, directory, environment));
+    let regular_expressions = setup.as_ref().is_ok_and(|setup| setup.control.regular_expressions);
+    let circumstances = Circumstances { assignments: &assignments, regular_expressions, gateways };
+    for setting in SETTINGS.iter().filter(|setting| !setting.file.is_empty()) {
+        let path = relay::file_of(setting, directory, environment);
+        findings.extend(lint_file(setting, &path, &circumstances, examination.dns.as_mut()));
+        findings.extend(relay::lint_renamed(setting, directory, environment));
     }
-    findings.extend(relay::lint_confirmation(directory, environment));
-    findings.extend(list::lint_switched_off(directory, environment));
+    for (path, setting) in assignments.lists_of_rules(directory, environment) {
+        findings.extend(lint_file(setting, &path, &circumstances, examination.dns.as_mut()));
+    }
+    findings.extend(together::lint_together(&assignments, directory, environment));
+    findings.extend(list::lint_switched_off(directory, &assignments));
     findings.extend(tls::lint_tls(directory, environment));
-    findings.extend(relay_table::lint_relay_table(directory, environment));
-    findings.extend(mailboxes::lint_mailboxes(directory, environment));
-    findings.extend(accounts::lint_accounts(directory, environment));
+    findings.extend(relay_table::lint_relay_table(directory, environment, &assignments));
+    findings.extend(mailboxes::lint_mailboxes(directory, environment, &assignments));
+    findings.extend(accounts::lint_accounts(directory, environment, &assignments, setup.ok().as_ref()));
     if matches!(directory.join("rcpthosts").try_exists(), Ok(false)) {
         let text = "is missing, so every recipient that needs it gets 451: write the domains of this host into it";
         findings.push(Finding::error(directory.join("rcpthosts"), text));
@@ -106,18 +120,6 @@ pub fn exit_code(findings: &[Finding]) -> u8 {
         Some(Severity::Error) => 2,
     }
 }
-
-fn lint_variable(setting: &Setting, environment: &Environment) -> Option<Finding> {
-    let value = environment.get(setting.variable.as_bytes()).filter(|_| !setting.variable.is_empty())?;
-    let quotes = || has_typographic_quotes(value).then(|| TYPOGRAPHIC.to_owned());
-    let no_zone =
-        || Zone::of(environment).err().filter(|_| setting.variable == "TZ").map(|no_zone| no_zone.to_string());
-    let problem = not_yet(setting).or_else(|| bad_number(setting, value)).or_else(quotes).or_else(no_zone)?;
-    Some(Finding::warning(setting.variable, problem))
-}
-
-/// What to do about quotes in the wrong place.
-const TYPOGRAPHIC: &str = "has typographic quotes, as pasted from a web page: type it anew";
 
 fn lint_file(setting: &Setting, path: &Path, circumstances: &Circumstances<'_>, dns: Option<&mut Dns>) -> Vec<Finding> {
     if relay::is_compiled_of_clients(setting) {
@@ -160,7 +162,8 @@ fn lint_text(
     dns: Option<&mut Dns>,
 ) -> Vec<Finding> {
     let mut findings: Vec<Finding> = byte_order_mark(path, text).into_iter().collect();
-    findings.extend(bad_number(setting, text).map(|problem| Finding::warning(path, problem).in_line(1)));
+    let number = bad_number(setting, text, setting.default);
+    findings.extend(number.map(|problem| Finding::warning(path, problem).in_line(1)));
     if relay::is_list_of_clients(setting) {
         let (found, lines) = clients::lint_clients(path, setting.file, text, circumstances);
         findings.extend(found);
@@ -170,14 +173,13 @@ fn lint_text(
         findings.extend(found);
         findings.extend(of_names(path, conditions.iter().map(senders::Condition::named), dns));
     } else if matches!(setting.form, Form::Lines | Form::Addresses) {
-        findings.extend(lint_list(path, setting.file, text, circumstances.regular_expressions));
+        findings.extend(lint_list(path, setting.file, text, circumstances));
     } else if setting.form == Form::Patterns {
-        findings.extend(lint_patterns(path, setting.file, text, circumstances.regular_expressions));
+        findings.extend(lint_patterns(path, setting.file, text, circumstances));
     } else if setting.form == Form::Rules {
-        let has_expressions = circumstances.regular_expressions && setting.file != "domainqueue";
-        findings.extend(rules::lint_rules(path, text, has_expressions));
-    } else if has_typographic_quotes(text) {
-        findings.push(Finding::warning(path, TYPOGRAPHIC));
+        findings.extend(rules::lint_rules(path, setting.file, text, circumstances));
+    } else {
+        findings.extend(lint_value(path, text));
     }
     let compiled = compiled::compiled_path(path);
     // The compiled form of the usual name has a row of its own.
@@ -203,24 +205,17 @@ fn not_yet(setting: &Setting) -> Option<String> {
     }
 }
 
-fn bad_number(setting: &Setting, text: &[u8]) -> Option<String> {
-    let line = first_line(text);
-    let is_number = match setting.form {
-        Form::Number => signed(line).is_some(),
-        Form::Unsigned => unsigned(line).is_some(),
-        Form::Switch
-        | Form::Text
-        | Form::Line
-        | Form::Address
-        | Form::Path
-        | Form::Lines
-        | Form::Addresses
-        | Form::Patterns
-        | Form::Rules
-        | Form::Cdb => true,
-    };
-    let default = setting.default;
-    (!is_number).then(|| format!("`{}` is no number: {default} is used", String::from_utf8_lossy(line)))
+/// A file that has a value, not a list of entries.
+fn lint_value(path: &Path, text: &[u8]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some((number, _)) = (1..).zip(text.split(|octet| *octet == b'\n')).find(|(_, line)| line.ends_with(b"\r")) {
+        let advice = "ends in CR, as lines of DOS do: save the file with LF line ends";
+        findings.push(Finding::warning(path, advice).in_line(number));
+    }
+    if has_typographic_quotes(text) {
+        findings.push(Finding::warning(path, TYPOGRAPHIC));
+    }
+    findings
 }
 
 fn world_writable(path: &Path, metadata: &Metadata) -> Option<Finding> {

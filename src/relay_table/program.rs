@@ -26,15 +26,15 @@ pub struct Program {
 }
 
 impl Program {
-    /// Prints what `answer` says, a word and an exit code, or what went wrong; returns the exit code of the process.
-    pub fn run(&self, answer: impl FnOnce() -> Result<(&'static str, u8), Trouble>) -> ExitCode {
+    /// Prints what `answer` says, words and an exit code, or what went wrong; returns the exit code of the process.
+    pub fn run(&self, answer: impl FnOnce() -> Result<(String, u8), Trouble>) -> ExitCode {
         let argument = std::env::args_os().nth(1);
         let (text, code) = match argument.as_deref().map(OsStr::to_str) {
             Some(Some("-h" | "--help")) => (self.usage.trim_end().to_owned(), 0),
             Some(Some("-V" | "--version")) => (format!("{} {} (Postern)", self.name, env!("CARGO_PKG_VERSION")), 0),
             Some(_) => (format!("wrong usage; see {} --help", self.name), USAGE),
             None => match answer() {
-                Ok((word, code)) => (word.to_owned(), code),
+                Ok(answer) => answer,
                 Err(trouble) => (trouble.to_string(), TEMPORARY),
             },
         };

@@ -50,6 +50,11 @@ impl Site {
         self
     }
 
+    /// The variables, each as `NAME=value`.
+    pub fn variables(&self) -> Vec<String> {
+        self.variables.iter().map(|(name, value)| format!("{name}={value}")).collect()
+    }
+
     /// Where the users of a domain are.
     pub fn directory(&self, domain: &str) -> std::path::PathBuf {
         self.home.path().join("domains").join(domain)

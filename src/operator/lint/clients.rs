@@ -262,7 +262,7 @@ pub(super) fn covers_gateway(text: &str, Gateway { address, what, .. }: &Gateway
 fn of_relaymx(lines: &[Read<'_>], circumstances: &Circumstances<'_>, told: &mut Told<'_>) {
     let grants = || lines.iter().filter(|read| !read.line.exception);
     let Some(first) = grants().next() else { return };
-    let anyone = circumstances.environment.get(b"RELAYMX_ANYONE").is_some();
+    let anyone = circumstances.assignments.has("RELAYMX_ANYONE");
     let has_network = grants().any(|read| !read.pattern.networks().is_empty());
     let is_confirmed = anyone && lines.len() == 1;
     match grants().find(|read| read.pattern == Pattern::Me) {

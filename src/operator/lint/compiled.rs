@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use crate::cdb::read::{Cdb, CdbError};
 use crate::client::cause::shown;
 use crate::client::rules::{Client, Item, items};
-use crate::control::settings::SETTINGS;
 use crate::lookup::clients_compiled::check;
 use crate::operator::finding::Finding;
 use crate::operator::host::Gateway;
-use crate::operator::lint::{not_yet, world_writable};
+use crate::operator::lint::world_writable;
 
 /// The longest value of a rule that is looked at, in octets.
-const VALUE_OCTETS_MAX: usize = 1 << 20;
+pub(super) const VALUE_OCTETS_MAX: usize = 1 << 20;
 /// Each of these keys is a 256th of all IPv4 addresses; so many of them are everyone.
 const EIGHTHS_MAX: u32 = 128;
 
@@ -71,7 +70,7 @@ pub(super) fn lint_compiled_clients(list: &Path) -> Vec<Finding> {
     findings
 }
 
-/// The variables that rules set, and whether they let everyone relay, or whoever looks like a gateway.
+/// Whether rules are those of their source, and whether they let everyone relay, or whoever looks like a gateway.
 pub(super) fn lint_rules(path: &Path, gateways: &[Gateway]) -> Vec<Finding> {
     let mut findings = lint_cdb(path);
     let sources = [path.to_path_buf(), path.with_extension("")];
@@ -79,7 +78,7 @@ pub(super) fn lint_rules(path: &Path, gateways: &[Gateway]) -> Vec<Finding> {
         findings.extend(world_writable(source.0, &source.1));
     }
     let Ok(cdb) = Cdb::open(path) else { return findings };
-    let (mut before, mut eighths) = (Vec::new(), 0u32);
+    let mut eighths = 0u32;
     for (key, value) in cdb.iter(VALUE_OCTETS_MAX).filter_map(Result::ok) {
         let grants = grants(&value);
         eighths += u32::from(grants && is_public_eighth(&key));
@@ -87,19 +86,6 @@ pub(super) fn lint_rules(path: &Path, gateways: &[Gateway]) -> Vec<Finding> {
             let text = "the rule for everyone (the empty address) sets RELAYCLIENT: this is an open relay";
             findings.push(Finding::error(path, text));
         }
-        // A network has become many keys with one value (D41); its first key stands for all of them.
-        if value == before && !key.is_empty() {
-            continue;
-        }
-        for item in items(&value) {
-            let Item::Set(text) = item else { continue };
-            let name = text.split(|&byte| byte == b'=').next().unwrap_or_default();
-            let known = SETTINGS.iter().find(|setting| setting.variable.as_bytes() == name);
-            if let Some(problem) = known.and_then(not_yet) {
-                findings.push(Finding::warning(path, format!("rule `{}`: {} {problem}", shown(&key), shown(name))));
-            }
-        }
-        before = value;
     }
     if eighths > 0 {
         let text = format!("{eighths} rules such as `11.:` set RELAYCLIENT, each for 16,777,216 public addresses");

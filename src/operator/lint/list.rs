@@ -1,35 +1,24 @@
 //! The lists of a control directory, line by line: what can never match.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use crate::client::Client;
-use crate::control::environment::Environment;
 use crate::control::text::{Entry, entries};
 use crate::lookup::access_list::Access;
 use crate::lookup::ere::Expression;
 use crate::lookup::host_access::{self, Address};
-use crate::lookup::wildmat;
+use crate::lookup::wildmat::{self, is_pattern};
 use crate::operator::finding::Finding;
+use crate::operator::lint::assigned::Assignments;
+use crate::operator::lint::{Circumstances, gates};
 use crate::policy::listing::Listing;
 use crate::screen::rules::Parsed;
 use crate::smtp::printable::printable;
 
 /// The findings in a list of that name, with these octets in it.
-pub(super) fn lint_list(path: &Path, name: &str, text: &[u8], regular_expressions: bool) -> Vec<Finding> {
-    let is_of_addresses = Listing::ALL.iter().any(|listing| listing.names().file == name);
-    let problem_of = |entry: &Entry<'_>| {
-        of_any_list(entry).or_else(|| match name {
-            "rcpthosts" => of_rcpthosts(entry),
-            "relaydomains" => of_relaydomains(entry),
-            _ if is_of_addresses && regular_expressions => of_expressions(entry),
-            "badip" => of_badip(entry),
-            "hostaccess" => of_hostaccess(entry),
-            "accesslist" => of_accesslist(entry, regular_expressions),
-            "signatures" | "bodycheck" => of_content(entry, name == "bodycheck"),
-            _ if is_of_addresses => of_addresses(entry),
-            _ => None,
-        })
-    };
+pub(super) fn lint_list(path: &Path, name: &str, text: &[u8], circumstances: &Circumstances<'_>) -> Vec<Finding> {
+    let problem_of = |entry: &Entry<'_>| of_any_list(entry).or_else(|| of_line(entry, name, circumstances));
     let finding = |entry: Entry<'_>| Some(Finding::error(path, problem_of(&entry)?).in_line(entry.line));
     let mut findings: Vec<Finding> = entries(text).filter_map(finding).collect();
     if let Some(first) = entries(text).find(|entry| name == "relaydomains" && problem_of(entry).is_none()) {
@@ -38,16 +27,48 @@ pub(super) fn lint_list(path: &Path, name: &str, text: &[u8], regular_expression
     findings
 }
 
+fn of_line(entry: &Entry<'_>, name: &str, circumstances: &Circumstances<'_>) -> Option<String> {
+    let expressions = circumstances.regular_expressions;
+    let is_of_addresses = Listing::ALL.iter().any(|listing| listing.names().file == name);
+    if is_of_addresses {
+        let malformed = if expressions { of_expressions(entry) } else { of_wildcard(entry) };
+        return malformed.or_else(|| match name {
+            "badhelo" => gates::of_badhelo(entry, expressions),
+            _ if expressions => None,
+            "badip" => gates::of_badip(entry),
+            _ => of_addresses(entry),
+        });
+    }
+    match name {
+        "rcpthosts" | "locals" => of_hosts(entry, name),
+        "virtualdomains" => of_virtualdomains(entry),
+        "moreipme" | "notipme" => of_own_addresses(entry),
+        "tlsclients" => of_tlsclients(entry),
+        "relaydomains" => of_relaydomains(entry),
+        "hostaccess" => of_hostaccess(entry),
+        "accesslist" => of_accesslist(entry, circumstances),
+        "signatures" | "bodycheck" => of_content(entry, name == "bodycheck"),
+        _ => None,
+    }
+}
+
 /// The findings in a list of wildcards.
-pub(super) fn lint_patterns(path: &Path, name: &str, text: &[u8], regular_expressions: bool) -> Vec<Finding> {
+pub(super) fn lint_patterns(path: &Path, name: &str, text: &[u8], circumstances: &Circumstances<'_>) -> Vec<Finding> {
+    let expressions = circumstances.regular_expressions;
     // In badhost a line with `!` is no exception, and expressions are read too.
     let is_of_hosts = name == "badhost";
-    if regular_expressions && !is_of_hosts {
+    if expressions && !is_of_hosts {
         let advice = "is not read, because QREGEX asks for regular expressions: write them into the list itself";
         return vec![Finding::warning(path, advice)];
     }
-    let problem_of =
-        |entry: &Entry<'_>| of_any_list(entry).or_else(|| of_expressions(entry).filter(|_| regular_expressions));
+    let problem_of = |entry: &Entry<'_>| {
+        of_any_list(entry).or_else(|| match (is_of_hosts, expressions) {
+            (_, true) => of_expressions(entry),
+            (true, false) if circumstances.has_file_names() => gates::of_badhost(entry),
+            (true, false) => of_wildcard(entry).or_else(|| gates::of_badhost(entry)),
+            (false, false) => of_wildcard(entry).or_else(|| of_whole_addresses(entry)),
+        })
+    };
     let mut findings: Vec<Finding> =
         entries(text).filter_map(|entry| Some(Finding::error(path, problem_of(&entry)?).in_line(entry.line))).collect();
     if !is_of_hosts && entries(text).all(|entry| entry.text.starts_with(b"!")) && entries(text).next().is_some() {
@@ -57,11 +78,10 @@ pub(super) fn lint_patterns(path: &Path, name: &str, text: &[u8], regular_expres
 }
 
 /// The lists that are read only where a variable asks for them, and are there in vain.
-pub(super) fn lint_switched_off(directory: &Path, environment: &Environment) -> Vec<Finding> {
+pub(super) fn lint_switched_off(directory: &Path, assignments: &Assignments) -> Vec<Finding> {
     let switches = [("badip", "BADIP"), ("badhost", "BADHOST"), ("badhelo", "BADHELO")];
-    let is_off = |variable: &str| {
-        [variable.to_owned(), format!("{variable}CHECK")].iter().all(|name| environment.get(name.as_bytes()).is_none())
-    };
+    let is_off =
+        |variable: &str| [variable.to_owned(), format!("{variable}CHECK")].iter().all(|name| !assignments.has(name));
     let there = |(list, variable): (&str, &str)| {
         let path = directory.join(list);
         (is_off(variable) && path.exists()).then(|| {
@@ -70,6 +90,9 @@ pub(super) fn lint_switched_off(directory: &Path, environment: &Environment) -> 
     };
     switches.into_iter().filter_map(there).collect()
 }
+
+/// What to do about quotes in the wrong place.
+pub(super) const TYPOGRAPHIC: &str = "has typographic quotes, as pasted from a web page: type it anew";
 
 /// A byte order mark belongs to the first entry.
 pub(super) fn byte_order_mark(path: &Path, text: &[u8]) -> Option<Finding> {
@@ -89,7 +112,7 @@ pub(super) fn shown(entry: &Entry<'_>) -> String {
 pub(super) fn of_any_list(entry: &Entry<'_>) -> Option<String> {
     let text = entry.text;
     if text.ends_with(b"\r") {
-        return Some("ends in CR and never matches: save the file with LF line ends".to_string());
+        return Some("ends in CR, which is part of the entry: save the file with LF line ends".to_string());
     }
     if text.first().is_some_and(u8::is_ascii_whitespace) {
         return Some(format!("`{}` begins with a blank, which is part of the entry: remove it", shown(entry)));
@@ -98,10 +121,17 @@ pub(super) fn of_any_list(entry: &Entry<'_>) -> Option<String> {
         .then(|| format!("`{}` has typographic quotes, as pasted from a web page: type it anew", shown(entry)))
 }
 
-fn of_rcpthosts(entry: &Entry<'_>) -> Option<String> {
+/// A line of a list of domains.
+fn of_hosts(entry: &Entry<'_>, list: &str) -> Option<String> {
     let host = shown(entry);
     if let Some((_, domain)) = host.rsplit_once('@') {
-        return Some(format!("`{host}` never matches: rcpthosts has domains, not addresses; write `{domain}`"));
+        return Some(format!("`{host}` never matches: {list} has domains, not addresses; write `{domain}`"));
+    }
+    if let Some(domain) = host.strip_prefix(['.', '*']).filter(|_| list == "locals") {
+        let domain = domain.trim_start_matches('.');
+        return Some(format!(
+            "`{host}` never matches: subdomains are not covered here; write `{domain}` and each of them"
+        ));
     }
     if let Some(domain) = host.strip_prefix('*') {
         return Some(format!(
@@ -109,6 +139,28 @@ fn of_rcpthosts(entry: &Entry<'_>) -> Option<String> {
         ));
     }
     host.contains([' ', '\t', ':']).then(|| format!("`{host}` never matches: one domain a line, and nothing else"))
+}
+
+fn of_virtualdomains(entry: &Entry<'_>) -> Option<String> {
+    let line = shown(entry);
+    let Some((host, _)) = line.split_once(':') else {
+        return Some(format!("`{line}` has no colon: write `host:prepend`, or `host:` for an exception"));
+    };
+    host.starts_with('*').then(|| {
+        let suffix = host.trim_start_matches('*');
+        format!("`{line}` never matches: there are no wildcards here; for the subdomains write `{suffix}:...`")
+    })
+}
+
+/// A line of moreipme or notipme.
+fn of_own_addresses(entry: &Entry<'_>) -> Option<String> {
+    let is_address = str::from_utf8(entry.text).is_ok_and(|text| text.parse::<IpAddr>().is_ok());
+    (!is_address).then(|| format!("`{}` never matches: it is no IP address", shown(entry)))
+}
+
+fn of_tlsclients(entry: &Entry<'_>) -> Option<String> {
+    let is_address = matches!(memchr::memchr(b'@', entry.text), Some(1..)) && !is_pattern(entry.text);
+    (!is_address).then(|| format!("`{}` never matches: write the mail address of a certificate", shown(entry)))
 }
 
 /// The name of an address is what its owner publishes.
@@ -147,14 +199,18 @@ fn of_hostaccess(entry: &Entry<'_>) -> Option<String> {
     }
 }
 
-fn of_accesslist(entry: &Entry<'_>, regular_expressions: bool) -> Option<String> {
+fn of_accesslist(entry: &Entry<'_>, circumstances: &Circumstances<'_>) -> Option<String> {
     let Some(Access { sender, recipient, .. }) = Access::parse(entry.text) else {
         let form = "write `rcpt:sender:recipient` or `from:sender:recipient`";
         return Some(format!("`{}` says nothing: {form}", shown(entry)));
     };
-    let bad = [sender, recipient].into_iter().find_map(|pattern| Expression::new(pattern).err());
-    let error = bad.filter(|_| regular_expressions)?;
-    Some(format!("`{}` has no regular expression: {error}; whoever needs it gets 451", shown(entry)))
+    let patterns = [sender, recipient];
+    if circumstances.regular_expressions {
+        let error = patterns.into_iter().find_map(|pattern| Expression::new(pattern).err())?;
+        return Some(format!("`{}` has no regular expression: {error}; whoever needs it gets 451", shown(entry)));
+    }
+    let is_broken = !circumstances.has_file_names() && !patterns.into_iter().all(wildmat::is_whole);
+    is_broken.then(|| unclosed(entry))
 }
 
 fn of_content(entry: &Entry<'_>, has_expressions: bool) -> Option<String> {
@@ -171,26 +227,42 @@ fn of_content(entry: &Entry<'_>, has_expressions: bool) -> Option<String> {
     Some(format!("`{}` is no regular expression: {error}; every message gets 451", shown(entry)))
 }
 
-/// A line of badip where wildcards are used.
-fn of_badip(entry: &Entry<'_>) -> Option<String> {
-    let address = shown(entry);
-    let begins = address.strip_suffix('.').filter(|rest| rest.contains(|octet: char| octet.is_ascii_digit()));
-    if let Some(begins) = begins {
-        return Some(format!("`{address}` never matches: write `{begins}.*`"));
-    }
-    address.contains('/').then(|| {
-        format!("`{address}` never matches: there are no networks here; deny them in tcp.smtp, or write wildcards")
-    })
+/// A wildcard that nothing matches.
+fn of_wildcard(entry: &Entry<'_>) -> Option<String> {
+    let pattern = entry.text.strip_prefix(b"!").unwrap_or(entry.text);
+    (!wildmat::is_whole(pattern)).then(|| unclosed(entry))
+}
+
+pub(super) fn unclosed(entry: &Entry<'_>) -> String {
+    format!("`{}` is no wildcard: a `[` without its `]`, or nothing behind the last backslash", shown(entry))
 }
 
 /// A line of a list of addresses where wildcards are used.
 fn of_addresses(entry: &Entry<'_>) -> Option<String> {
     let pattern = entry.text.strip_prefix(b"!").unwrap_or(entry.text);
     // Without an `@` a line is about local names, but what has a dot is meant as a domain.
-    let is_domain = !pattern.contains(&b'@') && pattern.contains(&b'.') && !wildmat::is_pattern(pattern);
+    let is_domain = !pattern.contains(&b'@') && pattern.contains(&b'.') && !is_pattern(pattern);
     let domain = shown(entry);
     let domain = domain.trim_start_matches(['!', '.']);
-    is_domain.then(|| format!("`{}` never matches an address of that domain: write `@{domain}`", shown(entry)))
+    if is_domain {
+        return Some(format!("`{}` never matches an address of that domain: write `@{domain}`", shown(entry)));
+    }
+    // An exception is compared with the whole address.
+    if entry.text.starts_with(b"!") { of_whole_addresses(entry) } else { None }
+}
+
+/// A line that is compared with whole addresses, and is about a domain alone.
+fn of_whole_addresses(entry: &Entry<'_>) -> Option<String> {
+    let (sign, pattern) = entry.text.strip_prefix(b"!").map_or(("", entry.text), |rest| ("!", rest));
+    let is_domain = match memchr::memchr(b'@', pattern) {
+        Some(at) => at == 0,
+        None => pattern.contains(&b'.') && !is_pattern(pattern),
+    };
+    is_domain.then(|| {
+        let domain = String::from_utf8_lossy(&printable(pattern)).into_owned();
+        let domain = domain.trim_start_matches(['@', '.']);
+        format!("`{}` never matches an address of that domain: write `{sign}*@{domain}`", shown(entry))
+    })
 }
 
 pub(super) fn of_expressions(entry: &Entry<'_>) -> Option<String> {
@@ -213,7 +285,9 @@ mod tests {
             ("locals", b"a\r\n b\n\xe2\x80\x9cc\xe2\x80\x9d\n", &[1, 2, 3]),
         ];
         for (name, text, lines) in table {
-            let findings = lint_list(Path::new(name), name, text, false);
+            let circumstances =
+                Circumstances { assignments: &Assignments::default(), regular_expressions: false, gateways: &[] };
+            let findings = lint_list(Path::new(name), name, text, &circumstances);
             let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
             assert_eq!(errors.filter_map(|finding| finding.line).collect::<Vec<_>>(), *lines, "{findings:?}");
             let unconfirmed = findings.iter().filter(|finding| finding.text.contains("unless tcpserver runs with -p"));

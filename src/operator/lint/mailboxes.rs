@@ -10,38 +10,33 @@ use std::path::Path;
 use crate::cdb::read::Cdb;
 use crate::control::environment::Environment;
 use crate::control::text::{entries, signed};
+use crate::control::working_directory;
 use crate::errno::words;
 use crate::lookup::accounts::mailbox::has_database;
 use crate::lookup::recipients::{Source, source};
 use crate::operator::finding::Finding;
+use crate::operator::lint::assigned::Assignments;
 
 /// What follows a source that cannot tell.
 const DEFERS: &str = "whoever is not found elsewhere gets 451";
 
 /// The findings about mailboxes, if recipients or senders are checked or there is anything to check them with.
-pub(super) fn lint_mailboxes(directory: &Path, environment: &Environment) -> Vec<Finding> {
+pub(super) fn lint_mailboxes(directory: &Path, environment: &Environment, assignments: &Assignments) -> Vec<Finding> {
     let path = directory.join("recipients");
     let text = fs::read(&path);
     let mut findings = Vec::new();
-    let check = environment.get(b"CHECKRECIPIENT");
-    if let Some(value) = check {
-        findings.extend(lint_check(value));
-        let asks_recipients = match signed(value) {
-            Some(1) if has_database(directory, environment) => None,
-            Some(1) => has_domain_beyond_locals(directory)
-                .then_some("without a database CHECKRECIPIENT 1 asks it for domains that are not in locals"),
-            _ => Some("CHECKRECIPIENT asks it"),
-        };
-        let is_missing = matches!(&text, Err(error) if error.kind() == io::ErrorKind::NotFound);
-        if let Some(why) = asks_recipients.filter(|_| is_missing) {
-            findings.push(Finding::error(&path, format!("is missing, and {why}: {DEFERS}")));
-        }
+    let why_asked = |value: &[u8]| match signed(value) {
+        Some(1) if has_database(directory, environment) => None,
+        Some(1) => has_domain_beyond_locals(directory)
+            .then_some("without a database CHECKRECIPIENT 1 asks it for domains that are not in locals"),
+        Some(_) | None => Some("CHECKRECIPIENT asks it"),
+    };
+    let is_missing = matches!(&text, Err(error) if error.kind() == io::ErrorKind::NotFound);
+    let why = assignments.of("CHECKRECIPIENT").find_map(|check| why_asked(&check.value));
+    if let Some(why) = why.filter(|_| is_missing) {
+        findings.push(Finding::error(&path, format!("is missing, and {why}: {DEFERS}")));
     }
-    if environment.get(b"CHECKSENDER").is_none() && environment.get(b"MASQUERADE").is_some() {
-        findings.push(Finding::warning("MASQUERADE", "does nothing without CHECKSENDER"));
-    }
-    let named = environment.get(b"SYSCONFDIR").map(|name| Path::new(OsStr::from_bytes(name)));
-    let working = named.filter(|named| named.is_absolute()).or(directory.parent()).unwrap_or(directory);
+    let working = working_directory(environment, directory);
     for entry in entries(&text.unwrap_or_default()) {
         if let Some(problem) = problem_of(entry.text, working) {
             findings.push(Finding::error(&path, problem).in_line(entry.line));
@@ -57,14 +52,6 @@ fn has_domain_beyond_locals(directory: &Path) -> bool {
     let locals: BTreeSet<_> = entries(&locals).map(|entry| entry.text.to_ascii_lowercase()).collect();
     let rcpthosts = read("rcpthosts").unwrap_or_default();
     entries(&rcpthosts).any(|entry| !locals.contains(&entry.text.to_ascii_lowercase()))
-}
-
-fn lint_check(value: &[u8]) -> Option<Finding> {
-    if value.is_empty() || matches!(signed(value), Some(1..=3)) {
-        return None;
-    }
-    let shown = value.escape_ascii();
-    Some(Finding::warning("CHECKRECIPIENT", format!("is `{shown}`, which counts as 3: write 1, 2 or 3")))
 }
 
 fn problem_of(line: &[u8], working: &Path) -> Option<String> {

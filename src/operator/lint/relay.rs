@@ -8,6 +8,7 @@ use crate::control::{RelayLevel, Setup, file_named};
 use crate::lookup::is_null_device;
 use crate::operator::finding::Finding;
 use crate::operator::lint::not_yet;
+use crate::operator::lint::values::text_of;
 
 /// What `relaylevel none` sets aside.
 const GRANTS: [&str; 6] = ["relayclients", "relaydomains", "relaymailfrom", "relaymailfrom.cdb", "relaydb", "relaymx"];
@@ -34,13 +35,10 @@ pub(super) fn lint_renamed(setting: &Setting, directory: &Path, environment: &En
     let Some(name) = renamed(setting, directory, environment).filter(|name| name != setting.file) else {
         return Vec::new();
     };
-    let mut findings = Vec::new();
     let variable = setting.variable;
-    if matches!(directory.join(&name).try_exists(), Ok(false)) {
-        let text =
-            format!("names the list {name}, which does not exist: it has no effect; make it, or unset {variable}");
-        findings.push(Finding::warning(variable, text));
-    }
+    let value = environment.get(variable.as_bytes()).unwrap_or_default();
+    let missing = missing_list(setting, value, directory, environment);
+    let mut findings: Vec<Finding> = missing.into_iter().map(|text| Finding::warning(variable, text)).collect();
     let is_off = directory.join(&name).metadata().is_ok_and(|metadata| is_null_device(&metadata));
     let advice = if is_off { "unset that" } else { "move its lines there" };
     let compiled = format!("{}.cdb", setting.file);
@@ -51,6 +49,21 @@ pub(super) fn lint_renamed(setting: &Setting, directory: &Path, environment: &En
         }
     }
     findings
+}
+
+/// A name of a list that is none.
+pub(super) fn missing_list(
+    setting: &Setting,
+    value: &[u8],
+    directory: &Path,
+    environment: &Environment,
+) -> Option<String> {
+    let (name, variable) = (file_named(value, environment, directory), setting.variable);
+    // What BODYCHECK asks for where it names no list is told with the list that it means then.
+    let is_missing =
+        !value.is_empty() && variable != "BODYCHECK" && matches!(directory.join(&name).try_exists(), Ok(false));
+    is_missing
+        .then(|| format!("names the list {name}, which does not exist: it has no effect; make it, or unset {variable}"))
 }
 
 /// What relaylevel says, and what it makes useless.
@@ -69,7 +82,7 @@ pub(super) fn lint_level(
             vec![Finding::error(path, text).in_line(1)]
         }
         RelayLevel::Unknown(word) => {
-            let word = String::from_utf8_lossy(word).into_owned();
+            let word = text_of(word);
             let text = format!("`{word}` is no level, so whoever needs a grant gets 451: write normal, none or open");
             vec![Finding::error(path, text).in_line(1)]
         }
@@ -84,13 +97,6 @@ pub(super) fn lint_level(
             unused.chain(by_rules.map(|text| Finding::warning(&path, text))).collect()
         }
     }
-}
-
-/// A confirmation of what is not there.
-pub(super) fn lint_confirmation(directory: &Path, environment: &Environment) -> Option<Finding> {
-    environment.get(b"RELAYMX_ANYONE")?;
-    let text = "is set and confirms nothing, because there is no relaymx: unset it";
-    matches!(directory.join("relaymx").try_exists(), Ok(false)).then(|| Finding::warning("RELAYMX_ANYONE", text))
 }
 
 /// Whether a setting is a list of clients, as relayclients.

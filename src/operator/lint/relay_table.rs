@@ -9,6 +9,7 @@ use crate::control::load::Places;
 use crate::lookup::companion::program;
 use crate::lookup::relay_table::PROGRAM;
 use crate::operator::finding::Finding;
+use crate::operator::lint::assigned::Assignments;
 use crate::relay_table::age::Window;
 use crate::relay_table::place::{FILE, Place};
 use crate::relay_table::sources::{Endpoint, Purpose, Sources};
@@ -21,12 +22,12 @@ const SECRETS: [&str; 5] = ["host.mysql", "host.master", "host.cntrl", "vpopmail
 const DEFERS: &str = "whoever needs the table gets 451 until this is mended";
 
 /// The table, if it is asked or one is named; and the files with passwords, whoever reads them.
-pub(super) fn lint_relay_table(directory: &Path, environment: &Environment) -> Vec<Finding> {
+pub(super) fn lint_relay_table(directory: &Path, environment: &Environment, assignments: &Assignments) -> Vec<Finding> {
     let places =
         Places { working: directory.parent().unwrap_or(directory).to_path_buf(), control: directory.to_path_buf() };
     let mut findings: Vec<Finding> = SECRETS.iter().filter_map(|file| open_secret(&directory.join(file))).collect();
     findings.extend(open_secret(&places.working.join("indimail.cnf")));
-    if environment.get(b"CHECKRELAY").is_none() && !directory.join(FILE).exists() {
+    if !assignments.has("CHECKRELAY") && !directory.join(FILE).exists() {
         return findings;
     }
     let mut none = |name: &str, trouble: &Trouble| findings.push(Finding::error(name, format!("{trouble}; {DEFERS}")));

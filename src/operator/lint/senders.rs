@@ -195,14 +195,14 @@ fn needless_clients(conditions: &[&Condition<'_>]) -> Vec<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::environment::Environment;
     use crate::operator::host::Gateway;
+    use crate::operator::lint::assigned::Assignments;
 
     fn lint(text: &str, regular_expressions: bool) -> Vec<String> {
         let gateways =
             [Gateway { address: "172.17.0.1".parse().unwrap(), what: "the default gateway".to_owned(), is_own: false }];
-        let environment = Environment::default();
-        let circumstances = Circumstances { environment: &environment, regular_expressions, gateways: &gateways };
+        let assignments = Assignments::default();
+        let circumstances = Circumstances { assignments: &assignments, regular_expressions, gateways: &gateways };
         let (findings, _) = lint_senders(Path::new("relaymailfrom"), text.as_bytes(), &circumstances);
         findings.iter().map(ToString::to_string).collect()
     }
