@@ -59,14 +59,9 @@ pub struct Examination<'a> {
 struct Circumstances<'a> {
     assignments: &'a Assignments,
     regular_expressions: bool,
-    gateways: &'a [Gateway],
-}
-
-impl Circumstances<'_> {
     /// Wildcards of names are those of file names, where a bracket need not be closed.
-    fn has_file_names(&self) -> bool {
-        self.assignments.has("USE_FNMATCH")
-    }
+    file_names: bool,
+    gateways: &'a [Gateway],
 }
 
 /// Examines a control directory, the variables that smtpd will have, and the compiled rules of tcpserver if there are any.
@@ -88,7 +83,9 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
     let assignments = Assignments::find(directory, environment, rules);
     findings.extend(values::lint_values(&assignments, directory, environment));
     let regular_expressions = setup.as_ref().is_ok_and(|setup| setup.control.regular_expressions);
-    let circumstances = Circumstances { assignments: &assignments, regular_expressions, gateways };
+    // Settled here: rule files may assign a hundred thousand times, and lists may have as many lines that ask.
+    let file_names = assignments.has("USE_FNMATCH");
+    let circumstances = Circumstances { assignments: &assignments, regular_expressions, file_names, gateways };
     for setting in SETTINGS.iter().filter(|setting| !setting.file.is_empty()) {
         let path = relay::file_of(setting, directory, environment);
         findings.extend(lint_file(setting, &path, &circumstances, examination.dns.as_mut()));
