@@ -286,6 +286,7 @@ fn rules(home: &Home, text: &str) -> String {
 fn rules_that_let_half_of_the_internet_relay_are_told() {
     let home = home(&[]);
     let open = rules(&home, "0.0.0.0/1:allow,RELAYCLIENT=\"\"\n");
+    check(&home, &["--rules", "/nonexist"], 2, &["error: /nonexist: cannot be read: file does not exist"]);
     check(&home, &["--rules", &open], 1, &[&format!("warning: {open}: 126 rules such as `11.:` set RELAYCLIENT")]);
     let open = rules(&home, "0.0.0.0/1:allow,RELAYCLIENT=\"\"\n128.0.0.0/1:allow,RELAYCLIENT=\"\"\n");
     let expected = format!("error: {open}: 254 rules such as `11.:` set RELAYCLIENT");
