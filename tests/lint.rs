@@ -7,6 +7,8 @@ mod checker;
 mod dns;
 #[path = "lint/files.rs"]
 mod files;
+#[path = "lint/foreign.rs"]
+mod foreign;
 #[path = "support/home.rs"]
 mod home;
 #[path = "lint/mailboxes.rs"]
