@@ -3,6 +3,8 @@
 
 #[path = "support/dns.rs"]
 mod dns;
+#[path = "agreement/messages.rs"]
+mod messages;
 mod support;
 #[path = "agreement/world.rs"]
 mod world;
@@ -16,7 +18,7 @@ use std::process::{Command, Output, Stdio};
 use dns::DnsServer;
 use serde_json::{Value, json};
 use support::program;
-use world::{Client, LISTS, Random, VARIABLES, client, rules, write_control};
+use world::{CHECKS, Client, LISTS, Random, VARIABLES, client, rules, write_control};
 
 /// Control directories, and clients in each.
 const DIRECTORIES: usize = 120;
@@ -140,6 +142,9 @@ fn explain_says_what_smtpd_does_in_thousands_of_situations() {
             let (name, value) = VARIABLES[random.below(VARIABLES.len())];
             variables.push((name, value.to_string()));
         }
+        if random.one_in(3) {
+            variables.push((random.of(CHECKS), String::new()));
+        }
         if random.one_in(6) {
             variables.push(("RELAYCLIENT", random.of(&["", "@smart.ex"]).to_string()));
         }
@@ -172,6 +177,9 @@ fn explain_says_what_smtpd_does_in_thousands_of_situations() {
         "maxrecipients",
         "bounce",
         "deny",
+        "badip",
+        "badhost",
+        "badhelo",
     ];
     for reason in expected.iter().chain(&more) {
         assert!(tally.get(*reason).is_some_and(|count| *count >= 5), "too seldom: {reason} of {tally:#?}");
@@ -193,6 +201,11 @@ fn compare(
     for number in 0..client.transactions.len() {
         let explained = said.next().unwrap();
         let steps = explained["steps"].as_array().unwrap();
+        // A greeting is said once; its reason is logged at once only where it ends the session.
+        if number == 0 && steps[0]["closes"].as_bool().unwrap() {
+            expected_reasons.push(steps[0]["reason"].as_str().unwrap().to_string());
+            ended = true;
+        }
         // Each explanation begins with a greeting and EHLO, of which the session has one.
         for step in steps.iter().skip(if number == 0 { 1 } else { 2 }) {
             if ended {
@@ -272,6 +285,9 @@ fn the_change_that_is_proposed_turns_the_verdict_around() {
         if random.one_in(3) {
             let (name, value) = VARIABLES[random.below(VARIABLES.len())];
             variables.push((name, value.to_string()));
+        }
+        if random.one_in(6) {
+            variables.push((random.of(CHECKS), String::new()));
         }
         let client = client(&mut random);
         let (said, change) = explained_alone(&control, &client, &variables, &[]);

@@ -56,13 +56,11 @@ impl Assign {
     ///
     /// What keeps the file or the link from being read, in words; a missing file, too.
     pub fn domain(&self, domain: &[u8]) -> Result<Option<Domain>, String> {
-        let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", self.path.display());
-        let cdb = Cdb::open(&self.path).map_err(|error| failed(&words(&error)))?;
         let key = [b"!", domain, b"-"].concat();
-        let Some(record) = cdb.get(&key, RECORD_OCTETS_MAX).map_err(|error| failed(&error))? else { return Ok(None) };
+        let Some(record) = self.get(&self.open()?, &key)? else { return Ok(None) };
         let mut fields = record.split(|octet| *octet == 0);
         let (real, directory) = (fields.next().unwrap_or_default().to_ascii_lowercase(), fields.nth(2));
-        let unusable = || failed(&format_args!("the record of {} is no domain's", domain.escape_ascii()));
+        let unusable = || self.failed(&format_args!("the record of {} is no domain's", domain.escape_ascii()));
         let directory = directory.filter(|directory| directory.starts_with(b"/")).ok_or_else(unusable)?;
         let directory = PathBuf::from(OsStr::from_bytes(directory));
         let name = if real == domain { linked(&directory)?.unwrap_or(real) } else { real };
@@ -75,18 +73,51 @@ impl Assign {
     ///
     /// As [`Self::domain`]; more than 100,000 domains, too.
     pub fn domains(&self) -> Result<Vec<Domain>, String> {
-        let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", self.path.display());
-        let cdb = Cdb::open(&self.path).map_err(|error| failed(&words(&error)))?;
         let mut domains = Vec::new();
-        for record in cdb.iter(RECORD_OCTETS_MAX) {
-            let (key, _) = record.map_err(|error| failed(&error))?;
+        for record in self.open()?.iter(RECORD_OCTETS_MAX) {
+            let (key, _) = record.map_err(|error| self.failed(&error))?;
             let Some(name) = domain_of(&key) else { continue };
             if domains.len() == DOMAINS_MAX {
-                return Err(failed(&format_args!("more than {DOMAINS_MAX} domains")));
+                return Err(self.failed(&format_args!("more than {DOMAINS_MAX} domains")));
             }
             domains.extend(self.domain(name)?);
         }
         Ok(domains)
+    }
+
+    /// Whether a line `=name:…` is about this user, in lower case, or a line `+prefix:…` about what the name begins with
+    /// (qmail-users(5)). A line `+:…` is about whoever is left, and so tells of nobody.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::domain`].
+    pub fn has_user(&self, name: &[u8]) -> Result<bool, String> {
+        let cdb = self.open()?;
+        if self.get(&cdb, &[b"!", name, b"\0"].concat())?.is_some() {
+            return Ok(true);
+        }
+        // The record of the empty key has the last octets of all prefixes.
+        let ends = self.get(&cdb, b"")?.unwrap_or_default();
+        for octets in (1..=name.len()).rev() {
+            let prefix = name.get(..octets).unwrap_or_default();
+            let may_be = prefix.last().is_some_and(|end| ends.contains(end));
+            if may_be && self.get(&cdb, &[b"!", prefix].concat())?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn open(&self) -> Result<Cdb, String> {
+        Cdb::open(&self.path).map_err(|error| self.failed(&words(&error)))
+    }
+
+    fn get(&self, cdb: &Cdb, key: &[u8]) -> Result<Option<Vec<u8>>, String> {
+        cdb.get(key, RECORD_OCTETS_MAX).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &dyn std::fmt::Display) -> String {
+        format!("{}: {error}", self.path.display())
     }
 }
 
@@ -128,7 +159,7 @@ mod tests {
         let mut maker = Maker::new(File::create(dir.path().join("users/cdb")).unwrap());
         for (key, value) in records {
             let value = value.replace("HOME", dir.path().to_str().unwrap()).replace('|', "\0");
-            maker.add(format!("!{key}").as_bytes(), value.as_bytes()).unwrap();
+            maker.add(key.replace('|', "\0").as_bytes(), value.as_bytes()).unwrap();
         }
         maker.finish().unwrap();
         let assign = Assign::find(&Environment::default(), dir.path()).unwrap();
@@ -138,14 +169,14 @@ mod tests {
     #[test]
     fn an_alias_domain_has_a_real_one() {
         let (dir, assign) = assign(&[
-            ("a.ex-", "a.ex|1|1|HOME/a.ex|-||"),
-            ("vpop.ex-", "a.ex|1|1|HOME/a.ex|-||"),
-            ("indi.ex-", "indi.ex|1|1|HOME/indi.ex|-||"),
-            ("gone.ex-", "gone.ex|1|1|HOME/gone.ex|-||"),
-            ("file.ex-", "file.ex|1|1|HOME/users/cdb/x|-||"),
-            ("bad.ex-", "b d|1|1|HOME/a.ex|-||"),
-            ("short.ex-", "short.ex|1|1"),
-            ("relative.ex-", "relative.ex|1|1|domains|-||"),
+            ("!a.ex-", "a.ex|1|1|HOME/a.ex|-||"),
+            ("!vpop.ex-", "a.ex|1|1|HOME/a.ex|-||"),
+            ("!indi.ex-", "indi.ex|1|1|HOME/indi.ex|-||"),
+            ("!gone.ex-", "gone.ex|1|1|HOME/gone.ex|-||"),
+            ("!file.ex-", "file.ex|1|1|HOME/users/cdb/x|-||"),
+            ("!bad.ex-", "b d|1|1|HOME/a.ex|-||"),
+            ("!short.ex-", "short.ex|1|1"),
+            ("!relative.ex-", "relative.ex|1|1|domains|-||"),
         ]);
         fs::create_dir(dir.path().join("a.ex")).unwrap();
         std::os::unix::fs::symlink("A.ex", dir.path().join("indi.ex")).unwrap();
@@ -162,6 +193,32 @@ mod tests {
     }
 
     #[test]
+    fn a_user_has_a_line_or_what_his_name_begins_with_has_one() {
+        let (_dir, assign) = assign(&[
+            ("", "-="),
+            ("!joe|", "joe|1|1|/home/joe|||"),
+            ("!ann-", "ann|1|1|/home/ann|-||"),
+            ("!ann-x=", "ann|1|1|/home/ann|-|x|"),
+            ("!bob", "bob|1|1|/home/bob|||"),
+            ("!", "alias|1|1|/var/qmail/alias|-||"),
+        ]);
+        for (name, expected) in [
+            ("joe", true),
+            ("joe-list", false),
+            ("ann", false),
+            ("ann-", true),
+            ("ann-list", true),
+            ("ann-x=y", true),
+            // The empty key knows of no prefix that ends in b.
+            ("bob-list", false),
+            ("postmaster", false),
+            ("", false),
+        ] {
+            assert_eq!(assign.has_user(name.as_bytes()), Ok(expected), "{name}");
+        }
+    }
+
+    #[test]
     fn a_missing_or_damaged_file_is_no_answer() {
         let dir = tempfile::tempdir().unwrap();
         let environment = |value: &str| [(b"ASSIGNDIR".to_vec(), value.into())].into_iter().collect::<Environment>();
@@ -169,6 +226,7 @@ mod tests {
         let assign = Assign::find(&environment(dir.path().to_str().unwrap()), Path::new("/nonexistent")).unwrap();
         assert!(!assign.exists());
         assert!(assign.domain(b"a.ex").is_err_and(|error| error.ends_with("/cdb: file does not exist")));
+        assert!(assign.has_user(b"joe").is_err_and(|error| error.ends_with("/cdb: file does not exist")));
         fs::write(dir.path().join("cdb"), "xx").unwrap();
         assert!(assign.exists() && assign.domain(b"a.ex").is_err());
     }

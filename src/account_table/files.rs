@@ -19,20 +19,22 @@ const NO_MAILBOX: &[u8] = b"bounce-no-mailbox";
 ///
 /// [`Trouble::Table`] when the system does not tell whether there is such a file.
 pub fn is_named(directory: &Path, user: &[u8]) -> Result<bool, Trouble> {
-    if !may_be_file(user) {
-        return Ok(false);
-    }
-    let dotted = |name: &[u8]| name.iter().map(|octet| if *octet == b'.' { b':' } else { *octet }).collect::<Vec<u8>>();
-    if exists(directory, &[b".qmail-", dotted(user).as_slice()].concat())? {
+    if delivers(directory, user)? {
         return Ok(true);
     }
-    for prefix in prefixes(user) {
-        let default = [b".qmail-", dotted(prefix).as_slice(), b"-default"].concat();
-        if exists(directory, &default)? || exists(directory, &[prefix, b"/editor"].concat())? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    any(prefixes(user).filter(|_| may_be_file(user)).map(|list| exists(directory, &[list, b"/editor"].concat())))
+}
+
+/// Whether `.qmail-user` or a `.qmail-prefix-default` delivers mail for this user (dot-qmail(5)).
+///
+/// # Errors
+///
+/// As [`is_named`].
+pub fn delivers(directory: &Path, user: &[u8]) -> Result<bool, Trouble> {
+    let dotted = |name: &[u8]| name.iter().map(|octet| if *octet == b'.' { b':' } else { *octet }).collect::<Vec<u8>>();
+    let defaults = prefixes(user).map(|prefix| [dotted(prefix).as_slice(), b"-default"].concat());
+    let names = std::iter::once(dotted(user)).chain(defaults).filter(|_| may_be_file(user));
+    any(names.map(|name| exists(directory, &[b".qmail-".as_slice(), &name].concat())))
 }
 
 /// Whether `.qmail-default` delivers what is for nobody else.
@@ -59,6 +61,11 @@ fn prefixes(user: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// No name leads out of the directory, or is hidden.
 fn may_be_file(user: &[u8]) -> bool {
     !user.is_empty() && !user.contains(&b'/') && !user.starts_with(b".")
+}
+
+/// Whether one of them says yes; the first trouble ends it.
+fn any(mut answers: impl Iterator<Item = Result<bool, Trouble>>) -> Result<bool, Trouble> {
+    answers.find(|answer| !matches!(answer, Ok(false))).unwrap_or(Ok(false))
 }
 
 fn exists(directory: &Path, name: &[u8]) -> Result<bool, Trouble> {
@@ -89,6 +96,7 @@ mod tests {
         let named = |user: &str| is_named(dir.path(), user.as_bytes()).unwrap();
         for user in ["joe.doe", "list-subscribe", "list-a-b", "a.b-x", "news-unsubscribe"] {
             assert!(named(user), "{user}");
+            assert_eq!(delivers(dir.path(), user.as_bytes()).unwrap(), !user.starts_with("news"), "{user}");
         }
         for user in ["joe", "list", "news", "-x", "", ".x", "a/../list-x", "x-default", &"x".repeat(300)] {
             assert!(!named(user), "{user}");

@@ -2,6 +2,7 @@
 
 pub mod database;
 pub mod mailbox;
+pub mod system;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -27,7 +27,16 @@ pub fn literal(expression: &[u8]) -> Option<Vec<u8>> {
                 let end = memchr::memchr(b'}', rest)?;
                 rest = rest.get(end + 1..)?;
             }
-            b'^' | b'$' | b'.' | b'+' | b')' => {}
+            b'+' => {
+                // Repeated once more it need not be there: `ab+?` matches `a`.
+                while let [b'+', behind @ ..] = rest {
+                    rest = behind;
+                }
+                if let [b'*' | b'?' | b'{', ..] = rest {
+                    run.pop();
+                }
+            }
+            b'^' | b'$' | b'.' | b')' => {}
             literal => {
                 run.push(literal.to_ascii_uppercase());
                 goes_on = true;
@@ -93,12 +102,14 @@ mod tests {
 
     #[test]
     fn what_is_certain_is_known() {
-        let table: [(&str, Option<&str>); 14] = [
+        let table: [(&str, Option<&str>); 16] = [
             ("viagra", Some("VIAGRA")),
             ("^Subject\\:.*cheap pills", Some("CHEAP PILLS")),
             ("ab*c", Some("A")),
             ("ab+cde", Some("CDE")),
             ("abc?", Some("AB")),
+            ("abc+?", Some("AB")),
+            ("abc++{0}d", Some("AB")),
             ("abc{0,2}x", Some("AB")),
             ("(abc|d)ef", Some("EF")),
             ("[abc]def", Some("DEF")),

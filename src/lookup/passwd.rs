@@ -1,17 +1,23 @@
 //! The users of this host as `/etc/passwd` has them, read as a file: a static program has no other way to know them.
 
+use std::ffi::OsString;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 use crate::lookup::pieces::{self, ListFile};
+
+/// The places of fields in a line: `name:password:uid:gid:gecos:home:shell` (passwd(5)).
+const UID: usize = 2;
+const HOME: usize = 5;
 
 /// Whether `name`, in lower case, is a user of any kind, root too: who that is gets its mail somewhere.
 ///
 /// # Errors
 /// As [`is_user`].
 pub(super) fn is_known(path: &Path, name: &[u8]) -> io::Result<bool> {
-    Ok(uid(path, name)?.is_some())
+    Ok(field(path, name, UID)?.is_some())
 }
 
 /// Whether `name`, in lower case as `qmail-local` would look for it, is a user who may get mail: anybody but uid 0.
@@ -22,25 +28,33 @@ pub(super) fn is_known(path: &Path, name: &[u8]) -> io::Result<bool> {
 /// # Errors
 /// Whatever keeps the file from being read, its absence too: then nobody knows who is a user.
 pub(super) fn is_user(path: &Path, name: &[u8]) -> io::Result<bool> {
-    Ok(uid(path, name)?.is_some_and(|uid| uid != 0))
+    let uid: Option<u32> = field(path, name, UID)?.and_then(|uid| std::str::from_utf8(&uid).ok()?.parse().ok());
+    Ok(uid.is_some_and(|uid| uid != 0))
 }
 
-fn uid(path: &Path, name: &[u8]) -> io::Result<Option<u32>> {
+/// The home of a user; none if there is no such user, or his line names no absolute path.
+///
+/// # Errors
+/// As [`is_user`].
+pub(super) fn home(path: &Path, name: &[u8]) -> io::Result<Option<PathBuf>> {
+    let home = field(path, name, HOME)?.filter(|home| home.starts_with(b"/"));
+    Ok(home.map(|home| PathBuf::from(OsString::from_vec(home))))
+}
+
+/// A field of the first line that is about `name`, empty where the line is too short; none if there is no such line.
+fn field(path: &Path, name: &[u8], number: usize) -> io::Result<Option<Vec<u8>>> {
     let list = ListFile::open(path)?.ok_or(io::Error::from_raw_os_error(libc::ENOENT))?;
-    let mut uid = None;
+    let mut found = None;
     pieces::each_piece(&list.file, list.chunk_octets(), |piece| {
-        uid = piece.lines().split(|octet| *octet == b'\n').find_map(|line| uid_of(name, line));
-        if uid.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let mut lines = piece.lines().split(|octet| *octet == b'\n').filter(|line| is_about(name, line));
+        found = lines.next().map(|line| line.split(|octet| *octet == b':').nth(number).unwrap_or_default().to_vec());
+        if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    Ok(uid.flatten())
+    Ok(found)
 }
 
-/// None if the line is not about `name`; nothing in it if the line has no uid, as NIS may leave one.
-fn uid_of(name: &[u8], line: &[u8]) -> Option<Option<u32>> {
-    let mut fields = line.split(|octet| *octet == b':');
-    let is_about = fields.next() == Some(name) && !matches!(name.first(), None | Some(b'#' | b'+' | b'-'));
-    let uid = fields.nth(1).and_then(|uid| std::str::from_utf8(uid).ok()?.parse().ok());
-    is_about.then_some(uid)
+fn is_about(name: &[u8], line: &[u8]) -> bool {
+    line.split(|octet| *octet == b':').next() == Some(name) && !matches!(name.first(), None | Some(b'#' | b'+' | b'-'))
 }
 
 #[cfg(test)]
@@ -91,6 +105,21 @@ mod tests {
         ] {
             assert!(!is_user(&path, name.as_bytes()).unwrap(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_home_is_an_absolute_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("passwd");
+        std::fs::write(&path, PASSWD).unwrap();
+        let home_of = |name: &str| home(&path, name.as_bytes()).unwrap();
+        assert_eq!(home_of("joe"), Some("/home/joe".into()));
+        assert_eq!(home_of("daemon"), Some("/".into()));
+        for name in ["no-uid", "short", "nobody", "jo", ""] {
+            assert_eq!(home_of(name), None, "{name:?}");
+        }
+        assert!(is_known(&path, b"root").unwrap() && is_known(&path, b"short").unwrap());
+        assert!(!is_known(&path, b"nobody").unwrap());
     }
 
     #[test]

@@ -35,10 +35,10 @@ pub enum Command {
     /// and why it did not grant; the verdict; and the smallest change that would turn it around, which has been tried in a
     /// private copy of the control directory.
     ///
-    /// Then it tells what is said to DATA, and which limits, lists of content and queue program count for the message, with the rule,
-    /// variable or file that gave each. With `--message` it looks through a message as smtpd does. A message that smtpd
-    /// takes goes to the queue program, which has the last word: no program is started here, it is only looked whether
-    /// it can be executed.
+    /// Then it tells what is said to DATA, and which limits, lists of content and queue program count for the message, with
+    /// the rule, variable or file that gave each. With `--message` it looks through a message as smtpd does. A message
+    /// that smtpd takes goes to the queue program, which has the last word: it is not started here; it is only looked
+    /// whether whoever runs postern could start it.
     ///
     /// Exit code 0: all accepted; 1: something refused; 111: something refused for now, or a file cannot be read; 100: wrong usage.
     /// What becomes of DATA counts only with `--message`, and only if a recipient is accepted.

@@ -158,7 +158,8 @@ fn is_checked(recipient: &[u8], ask: &mut Ask<'_>) -> Result<bool, LookupFailed>
 
 /// What is said to a recipient without a mailbox.
 fn no_mailbox(sender: &[u8], recipient: &[u8], unfit: Unfit) -> Verdict {
-    Verdict::Refuse(reply::no_mailbox(sender, recipient, state(unfit)), Reason::Unfit(unfit, recipient.to_vec()))
+    let code = if unfit == Unfit::FullForNow { 452 } else { 550 };
+    Verdict::Refuse(reply::no_mailbox(code, sender, recipient, state(unfit)), Reason::Unfit(unfit, recipient.to_vec()))
 }
 
 /// The state of a mailbox, as reply and log tell it.
@@ -168,6 +169,7 @@ pub fn state(unfit: Unfit) -> &'static str {
         Unfit::Absent | Unfit::NoSmtp | Unfit::NotLocal => "is absent on this domain (#5.1.1)",
         Unfit::Inactive => "is inactive on this domain (#5.2.1)",
         Unfit::OverQuota => "is overquota on this domain (#5.2.2)",
+        Unfit::FullForNow => "is overquota on this domain (#4.2.2)",
     }
 }
 

@@ -222,6 +222,8 @@ pub enum Unfit {
     Inactive,
     /// It is full.
     OverQuota,
+    /// It is full, and the sender is told to try again.
+    FullForNow,
     /// It may not send.
     NoSmtp,
     /// Nobody knows the accounts of that domain.
@@ -235,7 +237,7 @@ impl Unfit {
         match self {
             Unfit::Absent => "absent",
             Unfit::Inactive => "inactive",
-            Unfit::OverQuota => "overquota",
+            Unfit::OverQuota | Unfit::FullForNow => "overquota",
             Unfit::NoSmtp => "nosmtp",
             Unfit::NotLocal => "notlocal",
         }

@@ -114,7 +114,7 @@ fn refusal_line(facts: &Facts<'_>, reply: &Reply, reason: &Reason) -> Vec<u8> {
         let why: &[u8] = match unfit {
             Unfit::Absent => b"user does not exist",
             Unfit::Inactive => b"user inactive",
-            Unfit::OverQuota => b"user over quota",
+            Unfit::OverQuota | Unfit::FullForNow => b"user over quota",
             Unfit::NoSmtp => b"No SMTP Flag",
             Unfit::NotLocal => b"user not local",
         };

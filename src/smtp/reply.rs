@@ -242,8 +242,8 @@ pub const ENCRYPTION_REQUIRED: Reply =
 /// A relay probe: `%`, `!` or a second `@` left of the domain.
 pub const PROBE: Reply = Reply::new(550, "we don't relay (#5.7.1)");
 /// CHECKRECIPIENT: the mailbox takes no mail; `state` tells why. The original names the sender there, too.
-pub fn no_mailbox(sender: &[u8], recipient: &[u8], state: &str) -> Reply {
-    denied(550, &[b"sorry, ", sender, b" mailbox <", recipient, b"> ", state.as_bytes()].concat())
+pub fn no_mailbox(code: u16, sender: &[u8], recipient: &[u8], state: &str) -> Reply {
+    denied(code, &[b"sorry, ", sender, b" mailbox <", recipient, b"> ", state.as_bytes()].concat())
 }
 /// Content that a line of signatures or bodycheck is about (552).
 pub fn banned(description: &[u8]) -> Reply {

@@ -113,6 +113,20 @@ fn recipients_come_first_with_2() {
     }
 }
 
+/// Over quota is for good, as in the original, unless ACCOUNT_OVERQUOTA has the code of a refusal for now (D99).
+#[test]
+fn who_is_over_quota_may_have_room_again() {
+    let site = || Site::with_database(&indimail(MariaDb::shared()));
+    assert_eq!(site().with("ACCOUNT_OVERQUOTA", "550").rcpt("full@a.ex"), "overquota");
+    let site = site().with("ACCOUNT_OVERQUOTA", "452");
+    let reply = "452 sorry, s@far.ex mailbox <full@a.ex> is overquota on this domain (#4.2.2)";
+    assert_eq!(site.rcpt("full@a.ex"), reply);
+    assert_eq!((site.rcpt("bob@a.ex").as_str(), site.rcpt("gone@a.ex").as_str()), ("ok", "inactive"));
+    let site = site.with("ACCOUNT_OVERQUOTA", "later");
+    assert_eq!(site.rcpt("full@a.ex"), "451 Sorry, there is a local system failure (#4.3.0)");
+    assert_eq!(site.rcpt("bob@a.ex"), "ok");
+}
+
 #[test]
 fn a_large_site_has_a_table_for_each_domain() {
     let database = MariaDb::shared().database();

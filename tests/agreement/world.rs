@@ -83,7 +83,12 @@ pub const LISTS: &[(&str, &[&str])] = &[
     ("hostaccess", &["d1.ex:192.0.2.", "*:10.1.2.3", "<>:*", "d2.ex:2001:db8::/32", "local.ex:1.2.3.4/8", "nonsense"]),
     ("accesslist", &["rcpt:joe@d1.ex:u@far.ex", "from:*@D2.ex:*@local.ex", "rcpt:[:u@local.ex", "from:*:u@*", "x"]),
     ("blackholedrcpt", &["u@local.ex", "*@*.ex"]),
+    ("badip", &["192.0.2.9", "203.0.113.*", "2001:*", "!192.0.2.9", "10.1.2.3", "["]),
+    ("badhost", &["gw.ex", "*.partner.ex", "unknown", "!*.ex", "["]),
+    ("badhelo", &["@h.ex", "@*.ex", "!@h.ex", "h.ex", "@gw.ex"]),
 ];
+/// What asks for the last three of them.
+pub const CHECKS: &[&str] = &["BADIPCHECK", "BADHOSTCHECK", "BADHELOCHECK"];
 pub const VARIABLES: &[(&str, &str)] = &[
     ("AUTH_ALL", ""),
     ("CUGMAIL", ""),
@@ -161,6 +166,7 @@ pub fn write_control(directory: &Path, random: &mut Random) {
         let refuses = ["bad", "black", "auth", "host", "access"].iter().any(|beginning| name.starts_with(beginning));
         let is_absent = match *name {
             "rcpthosts" => random.one_in(8),
+            "badip" | "badhost" | "badhelo" => random.one_in(4),
             _ if refuses => !random.one_in(10),
             _ => random.one_in(if rare { 2 } else { 4 }),
         };

@@ -175,6 +175,18 @@ fn each_step_of_data_is_explained() {
 }
 
 #[test]
+fn the_queue_program_is_looked_for_where_smtpd_would_find_it() {
+    let control = with_queue(&[]);
+    let here = format!("SYSCONFDIR={}", control.path().display());
+    let output = with_message(&control, &["--env", "QMAILQUEUE=queue $HOME 'a b'", "--env", &here], FINE);
+    let said = about_data(&output);
+    assert!(said.contains(&"reply: goes to queue  a b, which has the last word".to_string()), "{said:#?}");
+    let output = with_message(&control, &["--env", "QMAILQUEUE=.", "--env", &here], FINE);
+    let said = about_data(&output);
+    assert!(said.contains(&"QMAILQUEUE: .: access denied".to_string()), "{said:#?}");
+}
+
+#[test]
 fn without_a_message_data_does_not_count() {
     let control = with_queue(&[]);
     let output = explain(&control, &[OUR, &["--env", "QMAILQUEUE=/nowhere"]].concat());

@@ -18,7 +18,14 @@ fn sources_of_mailboxes_that_cannot_tell() {
     check(&home, &[], 2, &expected);
     let expected = [&["warning: CHECKRECIPIENT: is `4`, which counts as 3"], expected.as_slice()].concat();
     check(&home, &["--env", "CHECKRECIPIENT=4"], 2, &expected);
+    let wrong = ["--env", "LOCAL_USERS=passwd users", "--env", "ACCOUNT_OVERQUOTA=later"];
+    let settings = [
+        "error: LOCAL_USERS: is `users`: write passwd, extension, assign or alias; whoever",
+        "error: ACCOUNT_OVERQUOTA: is `later`: write 550 or 452; whoever",
+    ];
+    check(&home, &wrong, 2, &[settings.as_slice(), &expected[1..]].concat());
     fs::remove_file(home.control().join("recipients")).unwrap();
+    check(&home, &["--env", "LOCAL_USERS=alias", "--env", "ACCOUNT_OVERQUOTA=452"], 0, &[]);
     let without =
         "error: recipients: is missing, and without a database CHECKRECIPIENT 1 asks it for domains that are not in";
     check(&home, &["--env", "CHECKRECIPIENT=1"], 2, &[without]);

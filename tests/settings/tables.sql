@@ -17,7 +17,7 @@ create table vpopmail like indimail;
 create table accounts like indimail;
 create table sleepers like indimail;
 insert into indimail (pw_name, pw_domain, pw_gid) values
-    ('user', 'test', 0), ('old', 'test', 512), ('spread', 'real.example', 0), ('known', 'real.example', 0);
+    ('user', 'test', 0), ('old', 'test', 512), ('full', 'test', 16), ('spread', 'real.example', 0), ('known', 'real.example', 0);
 insert into vpopmail (pw_name, pw_domain, pw_gid) values ('popper', 'test', 0);
 insert into accounts (pw_name, pw_domain, pw_gid) values ('second', 'test', 0);
 insert into sleepers (pw_name, pw_domain, pw_gid) values ('sleeper', 'test', 0);

@@ -7,11 +7,12 @@ use crate::account_table::question::{Asked, Status};
 use crate::control::CheckRecipient;
 use crate::control::environment::Environment;
 use crate::lookup::accounts::{Accounts, Address, Whom, is_plain};
-use crate::lookup::passwd;
 use crate::policy::verdict::{Answer, Evidence, FileName, LookupFailed, Unfit};
 
 /// The domain of a recipient without one, in `recipients`.
 const NO_DOMAIN: &[u8] = b"localhost";
+/// The variable with the code for a mailbox that is over quota.
+const OVER_QUOTA: &str = "ACCOUNT_OVERQUOTA";
 /// Files that tell of a database with accounts.
 const DATABASES: [&str; 3] = ["libindimail", "host.mysql", "vpopmail.mysql"];
 
@@ -118,18 +119,14 @@ impl Accounts<'_> {
 
     fn ask_source(&mut self, source: Source, askable: &Askable<'_>, whom: Whom) -> Result<Answer, LookupFailed> {
         match source {
-            Source::System => {
-                let known = passwd::is_known(&self.passwd, askable.name);
-                let failed = |error| {
-                    let error = crate::errno::words(&error);
-                    LookupFailed::Passwd(format!("{}: {error}", self.passwd.display()))
-                };
-                known_if(known.map_err(failed)?, "passwd")
-            }
+            Source::System => Ok(match self.of_host(askable.name)? {
+                Some(place) => yes(place.file(), None),
+                None => Answer::Unfit(Unfit::Absent),
+            }),
             Source::Database => {
                 let asked = if whom == Whom::User { Asked::Sender } else { Asked::Recipient };
                 let address = [askable.name, b"@", askable.domain.unwrap_or_default()].concat();
-                self.database.ask(self.setup, asked, address).map(of_status)
+                of_status(self.database.ask(self.setup, asked, address)?, &self.setup.environment)
             }
             Source::Recipients | Source::RecipientsIfAny => {
                 let whole = [askable.name, b"@", askable.domain.unwrap_or(NO_DOMAIN)].concat();
@@ -185,18 +182,32 @@ fn of_recipients(failed: LookupFailed) -> LookupFailed {
     }
 }
 
-fn of_status(status: Status) -> Answer {
-    match status {
+fn of_status(status: Status, environment: &Environment) -> Result<Answer, LookupFailed> {
+    Ok(match status {
         Status::Ok => yes("accounts", None),
         Status::Absent => Answer::Unfit(Unfit::Absent),
         Status::Inactive => Answer::Unfit(Unfit::Inactive),
-        Status::OverQuota => Answer::Unfit(Unfit::OverQuota),
+        Status::OverQuota => Answer::Unfit(
+            environment
+                .get(OVER_QUOTA.as_bytes())
+                .map_or(Ok(Unfit::OverQuota), over_quota)
+                .map_err(|error| LookupFailed::BadSetting { file: OVER_QUOTA.into(), error })?,
+        ),
         Status::NoSmtp => Answer::Unfit(Unfit::NoSmtp),
-    }
+    })
 }
 
-fn known_if(is_known: bool, source: &'static str) -> Result<Answer, LookupFailed> {
-    Ok(if is_known { yes(source, None) } else { Answer::Unfit(Unfit::Absent) })
+/// What it means that a mailbox is over quota, by the code in `ACCOUNT_OVERQUOTA`: refused, as in the original, or for now.
+///
+/// # Errors
+///
+/// What it says instead, and what to write.
+pub fn over_quota(code: &[u8]) -> Result<Unfit, String> {
+    match code {
+        b"550" => Ok(Unfit::OverQuota),
+        b"452" => Ok(Unfit::FullForNow),
+        other => Err(format!("`{}`: write 550 or 452", other.escape_ascii())),
+    }
 }
 
 fn yes(source: &'static str, line: Option<u32>) -> Answer {

@@ -38,7 +38,7 @@ fn unfit_in_words(question: Question<'_>, unfit: Unfit) -> String {
     match unfit {
         Unfit::Absent => format!("there is no such {what}"),
         Unfit::Inactive => format!("the {what} is inactive"),
-        Unfit::OverQuota => format!("the {what} is over quota"),
+        Unfit::OverQuota | Unfit::FullForNow => format!("the {what} is over quota"),
         Unfit::NoSmtp => format!("the {what} may not send"),
         Unfit::NotLocal => format!("nobody knows of such an {what}"),
     }

@@ -6,6 +6,8 @@ use crate::control::environment::Environment;
 use crate::control::settings::{Form, Setting, State};
 use crate::control::text::{first_line, signed, unsigned};
 use crate::control::zone::Zone;
+use crate::lookup::accounts::mailbox::over_quota;
+use crate::lookup::accounts::system::places;
 use crate::operator::finding::{Finding, Severity};
 use crate::operator::lint::assigned::{Assigned, Assignments, Place};
 use crate::operator::lint::list::{TYPOGRAPHIC, has_typographic_quotes};
@@ -44,6 +46,8 @@ fn problems(setting: &Setting, assigned: &Assigned, directory: &Path, environmen
         "LOGFILTER" => queue::of_log_filter(value).map(warning),
         "VIRUSCHECK" => of_virus_check(value).map(warning),
         "CHECKRECIPIENT" => of_check_recipient(value).map(warning),
+        "LOCAL_USERS" => places(value).err().map(of_accounts),
+        "ACCOUNT_OVERQUOTA" => over_quota(value).err().map(of_accounts),
         "TZ" => Zone::of(&with(environment, b"TZ", value)).err().map(|no_zone| warning(no_zone.to_string())),
         _ => bad_number(setting, value, otherwise(setting)).map(warning),
     };
@@ -111,6 +115,10 @@ pub(super) fn bad_number(setting: &Setting, text: &[u8], otherwise: &str) -> Opt
         Some(_) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => None,
         Some(number) => Some(format!("`{shown}` counts as {number}: write the number alone")),
     }
+}
+
+fn of_accounts(wrong: String) -> Problem {
+    (Severity::Error, format!("is {wrong}; whoever it is about gets 451"))
 }
 
 fn of_virus_check(value: &[u8]) -> Option<String> {
