@@ -7,6 +7,19 @@ use crate::world::{Is, Says};
 /// What rcpthosts may hold.
 pub const DOMAINS: [&str; 3] = ["own.example", ".wild.example", "two.example"];
 
+/// What the lists that refuse, except and drop may hold: addresses, and domains behind an `@`.
+pub const LISTED: [&str; 9] = [
+    "a@one.example",
+    "@two.example",
+    "b@own.example",
+    "local",
+    "joe",
+    "u@own.example",
+    "@own.example",
+    "@far.example",
+    "@sub.wild.example",
+];
+
 /// The only domain whose MX host relaymx lists, unless DNS says so of far.example.
 pub const MX: &str = "[192.0.2.25]";
 
@@ -31,6 +44,11 @@ impl<T: Copy> List<T> {
             List::Broken => List::Broken,
             List::Of(content) => List::Of(of(content)),
         }
+    }
+
+    /// The same list after somebody has mended it.
+    pub fn mended(self, other: Self) -> Self {
+        if matches!(self, List::Broken) { other } else { self }
     }
 
     pub fn says(self, of: impl Fn(T) -> Says) -> Says {

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use postern::client::Client;
 use postern::control::environment::Environment;
-use postern::control::{Control, RelayLevel, Setup};
+use postern::control::{CheckRecipient, Control, RelayLevel, Setup};
 use postern::policy::Credentials;
 use postern::policy::verdict::{Answer, Evidence, LookupFailed, Question, Using};
 use proptest::prelude::*;
 
+use crate::checks::{self, Checks};
 use crate::lists::{self, Clients, DOMAINS, List, SENDERS};
 
 const CLIENT_IP: &str = "192.0.2.7";
@@ -64,6 +65,8 @@ pub struct World {
     /// The client has authenticated itself.
     pub is_user: bool,
     pub recipients_max: usize,
+    /// What refuses, excepts and drops, and the rules.
+    pub checks: Checks,
 }
 
 /// Grants are rare enough that most worlds have none or one.
@@ -88,8 +91,8 @@ pub fn world() -> impl Strategy<Value = World> {
     let dns = prop_oneof![2 => Just(Is::Yes), 2 => Just(Is::Never), 1 => Just(Is::Later)];
     let switches = (any::<bool>(), seldom(), seldom(), seldom());
     let recipients_max = prop_oneof![Just(2usize), Just(50)];
-    (relay_client, level, text, lists, dns, switches, recipients_max).prop_map(
-        |(relay_client, level, relay_text, lists, dns, switches, recipients_max)| {
+    (relay_client, level, text, lists, dns, switches, recipients_max, checks::checks()).prop_map(
+        |(relay_client, level, relay_text, lists, dns, switches, recipients_max, checks)| {
             let (clients, names, senders, mx, logins, domains) = lists;
             let (has_name, auth_all, cugmail, is_user) = switches;
             World {
@@ -108,6 +111,7 @@ pub fn world() -> impl Strategy<Value = World> {
                 cugmail,
                 is_user,
                 recipients_max,
+                checks,
             }
         },
     )
@@ -118,6 +122,9 @@ fn list<T: Clone + std::fmt::Debug + 'static>(of: BoxedStrategy<T>) -> impl Stra
 }
 
 impl World {
+    /// Who has authenticated himself, if anybody has.
+    pub const USER: &'static str = "joe";
+
     /// Whether a lookup can end the session.
     pub fn is_unreadable(&self) -> bool {
         self.clients == List::Broken
@@ -125,10 +132,11 @@ impl World {
             || self.senders == List::Broken
             || self.mx == List::Broken
             || self.domains == List::Broken
+            || self.checks.is_unreadable()
     }
 
     pub fn credentials(&self) -> Credentials {
-        Credentials { user: self.is_user.then(|| b"joe".to_vec()), ..Credentials::default() }
+        Credentials { user: self.is_user.then(|| Self::USER.into()), ..Credentials::default() }
     }
 
     /// What is loaded when the connection starts, without files.
@@ -138,6 +146,10 @@ impl World {
             auth_all: self.auth_all,
             closed_user_group: self.cugmail,
             recipients_max: self.recipients_max,
+            require_auth: self.checks.require_auth,
+            check_sender: self.checks.accounts.is_some(),
+            check_recipient: self.checks.mailboxes.map(|_| CheckRecipient::Accounts),
+            invalid_recipients_max: self.checks.invalid_max,
             relay_level: match self.level {
                 "none" => RelayLevel::None,
                 "open" => RelayLevel::Open,
@@ -159,8 +171,8 @@ impl World {
         setup
     }
 
-    /// What the lists say.
-    pub fn answer(&self, question: Question<'_>) -> Result<Answer, LookupFailed> {
+    /// What the lists say, for a transaction with these settings.
+    pub fn answer(&self, setup: &Setup, question: Question<'_>) -> Result<Answer, LookupFailed> {
         let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
         let (file, says, using, suffix) = match question {
             Question::RelayClients(using) => ("relayclients", self.client(), using, ".listed"),
@@ -171,9 +183,13 @@ impl World {
             Question::RelayMx(domain) => ("relaymx", self.mx(&text(domain)), Using::Dns, ".mx"),
             Question::OwnAddress(_) => return Ok(Answer::No),
             Question::TlsClients(_) | Question::OwnCertificate => return Ok(Answer::Absent),
-            Question::HostAccess(_) | Question::AccessList { .. } | Question::Rules(_, _) => return Ok(Answer::Absent),
-            Question::BadHost | Question::Listed(_, _) => return Ok(Answer::Absent),
-            Question::Mailbox { .. } | Question::Sender(_) | Question::SameDomain(_, _) => return Ok(Answer::Absent),
+            Question::BadHost | Question::SameDomain(_, _) => return Ok(Answer::Absent),
+            Question::HostAccess(_)
+            | Question::AccessList { .. }
+            | Question::Listed(_, _)
+            | Question::Mailbox { .. }
+            | Question::Sender(_)
+            | Question::Rules(_, _) => return self.checks.answer(setup, question),
         };
         let error = "it is broken".to_string();
         let failed = match says {
@@ -266,6 +282,33 @@ impl World {
         }
     }
 
+    /// The same after somebody has mended what cannot tell: then it says what it says in the other.
+    pub fn mended(&self, other: &World) -> World {
+        let without_doubt_of_clients = |clients| match clients {
+            Clients::Doubtful if other.has_name => Clients::Listed,
+            Clients::Doubtful => Clients::Excepted,
+            Clients::DoubtfulUnlisted => Clients::Unlisted,
+            clear @ (Clients::Unlisted | Clients::Listed | Clients::Excepted | Clients::ByDns) => clear,
+        };
+        // The last line of relaymailfrom is the exception that nobody can read.
+        let without_doubt = |mut listed: [bool; SENDERS.len()]| {
+            listed[SENDERS.len() - 1] = false;
+            listed
+        };
+        World {
+            level: if self.level == "closed" { other.level } else { self.level },
+            clients: self.clients.map(without_doubt_of_clients).mended(other.clients),
+            names: self.names.mended(other.names),
+            senders: self.senders.map(without_doubt).mended(other.senders),
+            mx: self.mx.map(|_| false).mended(other.mx),
+            logins: self.logins.mended(other.logins),
+            domains: self.domains.mended(other.domains),
+            dns: if self.dns == Is::Later { other.dns } else { self.dns },
+            checks: self.checks.mended(&other.checks),
+            ..self.clone()
+        }
+    }
+
     /// The environment of a daemon in this world.
     pub fn environment(&self) -> Environment {
         let recipients_max = self.recipients_max.to_string();
@@ -278,6 +321,7 @@ impl World {
             ("CUGMAIL", self.cugmail.then_some("")),
             ("CHECKRELAY", (self.logins != List::Absent).then_some("")),
             ("MAXRECIPIENTS", Some(recipients_max.as_str())),
+            ("REQUIREAUTH", self.checks.require_auth.then_some("")),
         ];
         variables.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into()))).collect()
     }
@@ -311,5 +355,6 @@ impl World {
             fs::write(directory.join("relay").join(CLIENT_IP), format!("{}\t{time}\n", lists::READER)).unwrap();
         }
         write("rcpthosts", self.domains.map(|listed| entries(&DOMAINS, &listed)));
+        self.checks.write(directory);
     }
 }

@@ -10,6 +10,7 @@ mod rule;
 mod session;
 mod smtp;
 mod text;
+mod witness;
 
 /// Something that takes octets from a stranger.
 pub struct Target {

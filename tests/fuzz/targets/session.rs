@@ -4,47 +4,51 @@ use std::net::IpAddr;
 
 use postern::auth::Channel;
 use postern::client::Client;
-use postern::control::{Control, Setup};
-use postern::message::Flaw;
+use postern::control::{CheckRecipient, Control, Setup};
 use postern::message::received::Encryption;
-use postern::policy::verdict::{Answer, Evidence, LookupFailed, Question, Unfit, Using};
-use postern::queue::status::QueueStatus;
-use postern::session::{Delivery, Outcome, Session, Then, Turn};
-use postern::smtp::command::Command;
-use postern::smtp::path::{Path, domain, ip4_literal};
-use postern::smtp::reply;
+use postern::policy::rules::Applied;
+use postern::policy::verdict::{Answer, Evidence, LookupFailed, Question, Unfit};
+use postern::session::{Session, Then, Turn};
 
 use super::Input;
+use super::witness::{Asked, Given, Witness};
 
-/// Questions whose answer lets nobody in.
-const NO_GRANTS: [&str; 4] = ["OwnAddress", "Listed", "HostAccess", "AccessList"];
 /// More lines than this are not heard.
 const LINES_MAX: usize = 200;
 
-/// First the settings, then the answers of the lists behind their number, then lines that end in LF.
+/// First the settings, then the answers of what grants and of what refuses, drops, excepts or gives settings, each behind
+/// their number, then lines that end in LF.
 pub fn session(input: &[u8]) {
     let mut input = Input(input);
     let setup = setup(&mut input);
-    let mut answers = Input(input.counted());
+    let (mut grants, mut others) = (Input(input.counted()), Input(input.counted()));
     let mut session = Session::new(&setup);
-    let mut witness = Witness { setup: &setup, sender: Vec::new(), recipients: None };
+    let mut witness = Witness::new(&setup);
     presentable(&session.greet("Sat, 21 Nov 2026 19:21:46 +0000", &mut |_, _| Ok(Answer::No)));
     presentable(&session.early_talker());
     presentable(&session.terminated());
     for line in input.0.split(|byte| *byte == b'\n').take(LINES_MAX) {
         let mut asked = Vec::new();
-        let turn = session.hear(line, &mut |_, question| {
-            if matches!(question, Question::Rules(_, _)) {
-                return Ok(Answer::No); // Rules let nobody in.
-            }
-            let answer = match (question, answer(answers.byte())) {
-                // What refuses or drops by itself would leave nothing to look at.
-                (Question::Listed(_, _) | Question::HostAccess(_) | Question::AccessList { .. }, Ok(_)) => {
-                    Ok(Answer::No)
+        let turn = session.hear(line, &mut |settings, question| {
+            let answer = match question {
+                Question::Rules(_, _) => rules(others.byte(), settings),
+                Question::Listed(_, _) | Question::HostAccess(_) | Question::AccessList { .. } => {
+                    refusal(others.byte())
                 }
-                (_, answer) => answer,
+                Question::Mailbox { .. } | Question::Sender(_) => refusal(others.byte()),
+                Question::OwnDomain(_)
+                | Question::TlsClients(_)
+                | Question::OwnCertificate
+                | Question::RelayClients(_)
+                | Question::RelayDomains
+                | Question::RelayMailFrom(_, _)
+                | Question::RelayTable(_)
+                | Question::RelayMx(_)
+                | Question::BadHost
+                | Question::SameDomain(_, _)
+                | Question::OwnAddress(_) => answer(grants.byte()),
             };
-            asked.push((format!("{question:?}"), answer.clone()));
+            asked.push(Asked::new(question, settings, answer.clone()));
             answer
         });
         presentable(&turn);
@@ -56,8 +60,6 @@ pub fn session(input: &[u8]) {
                 session.start_over();
                 let encryption = Encryption { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", bits: 128 };
                 session.encrypted(encryption, Channel::default(), None);
-                // Nothing of what was said in clear is known any more.
-                witness.recipients = None;
             }
             Then::Draw(_) | Then::Check(_) | Then::Dismiss(_) => unreachable!("nobody checks passwords here"),
             Then::Close { .. } => return,
@@ -66,7 +68,7 @@ pub fn session(input: &[u8]) {
 }
 
 fn setup(input: &mut Input<'_>) -> Setup {
-    let (switches, more) = (input.byte(), input.byte());
+    let (switches, more, checks) = (input.byte(), input.byte(), input.byte());
     let mut control = Control {
         greeting: vec![b"mx.test".to_vec(), b"second line".to_vec()],
         local_ip_host: (switches & 1 > 0).then(|| b"mx.test".to_vec()),
@@ -79,6 +81,9 @@ fn setup(input: &mut Input<'_>) -> Setup {
         recipients_max: if switches & 128 > 0 { 2 } else { 50 },
         tarpit_count: usize::from(more & 1),
         starttls: more & 128 > 0,
+        check_recipient: (checks & 1 > 0).then_some(CheckRecipient::Accounts),
+        check_sender: checks & 2 > 0,
+        invalid_recipients_max: u32::from(checks >> 2 & 1),
         ..Control::default()
     };
     // Seldom, because they refuse everything.
@@ -122,125 +127,34 @@ fn answer(octet: u8) -> Result<Answer, LookupFailed> {
     }
 }
 
-/// A question as it was asked, and the answer to it.
-type Asked = (String, Result<Answer, LookupFailed>);
-
-/// Sees what is said and answered, and knows nothing of rules.
-struct Witness<'s> {
-    setup: &'s Setup,
-    sender: Vec<u8>,
-    /// Who was accepted since MAIL was; none without a transaction.
-    recipients: Option<Vec<Vec<u8>>>,
+/// What refuses, drops or excepts: half of it is not about anybody, else nothing would be left to look at.
+fn refusal(octet: u8) -> Result<Answer, LookupFailed> {
+    if octet & 0x10 == 0 { Ok(Answer::No) } else { answer(octet) }
 }
 
-impl Witness<'_> {
-    fn hear(&mut self, line: &[u8], turn: &Turn, asked: &[Asked]) {
-        let is_accepted = turn.reply.code() == 250;
-        match Command::parse(line) {
-            Command::Helo(_) | Command::Ehlo(_) | Command::Rset(b"") => self.recipients = None,
-            Command::Mail(argument) => {
-                self.recipients = is_accepted.then(Vec::new);
-                self.sender = address(argument, asked);
-            }
-            Command::Rcpt(argument) if is_accepted => {
-                let stored = self.granted(argument, asked);
-                self.recipients.as_mut().expect("RCPT was accepted without MAIL").push(stored);
-            }
-            Command::Data(b"") => {
-                let is_ready = self.recipients.as_ref().is_some_and(|recipients| !recipients.is_empty());
-                assert_eq!(matches!(turn.then, Then::Receive(_)), is_ready);
-            }
-            Command::Rcpt(_) | Command::Data(_) | Command::Rset(_) | Command::Noop(_) | Command::Auth(_) => {}
-            Command::StartTls { .. } => assert!(self.recipients.is_none() || !matches!(turn.then, Then::Encrypt)),
-            Command::Vrfy | Command::Help | Command::Quit | Command::Unknown { .. } => {}
-        }
-        if !matches!(Command::parse(line), Command::Data(_)) {
-            assert!(!matches!(turn.then, Then::Receive(_)));
+/// Rules apply more often than not.
+fn rules(octet: u8, settings: &Setup) -> Result<Answer, LookupFailed> {
+    match octet % 8 {
+        0 => Ok(Answer::Absent),
+        1 => Ok(Answer::No),
+        7 => answer(octet),
+        _ => {
+            let mut setup = settings.clone();
+            Given::of(octet >> 6).put_into(&mut setup.control);
+            let evidence = Evidence { file: "rules".into(), line: Some(1), suffix: Vec::new() };
+            Ok(Answer::Applied(Box::new(Applied { evidence, number: 1, names: Vec::new(), setup })))
         }
     }
-
-    /// The recipient as it is stored. Somebody must have said yes to it: the environment, or a list, last of all.
-    fn granted(&self, argument: &[u8], asked: &[Asked]) -> Vec<u8> {
-        let recipient = address(argument, asked);
-        let asked: Vec<&Asked> =
-            asked.iter().filter(|(question, _)| !NO_GRANTS.iter().any(|kind| question.starts_with(kind))).collect();
-        let variable = self.setup.client.relay_suffix.as_deref();
-        let mut stored = [recipient.as_slice(), variable.unwrap_or_default()].concat();
-        match asked.last() {
-            Some((question, Ok(Answer::Yes(_)))) if question.starts_with("OwnDomain") => {
-                let own = domain(&recipient).expect("a list of domains let in a recipient without one");
-                assert_eq!(*question, format!("{:?}", Question::OwnDomain(own)));
-                assert!(!self.setup.control.auth_all || variable.is_some(), "AUTH_ALL makes no domain our own");
-            }
-            Some((question, Ok(Answer::Yes(evidence)))) => {
-                let both = [Using::Files, Using::Dns];
-                let mut may = both.map(|using| format!("{:?}", Question::RelayMailFrom(&self.sender, using))).to_vec();
-                may.extend(both.map(|using| format!("{:?}", Question::RelayClients(using))));
-                may.push(format!("{:?}", Question::RelayDomains));
-                may.push(format!("{:?}", Question::RelayTable(&self.sender)));
-                may.extend(domain(&recipient).map(|domain| format!("{:?}", Question::RelayMx(domain))));
-                assert!(may.contains(question), "{question}");
-                stored.extend_from_slice(&evidence.suffix);
-            }
-            Some(_) | None => {
-                let is_local = domain(&recipient).is_none() && !self.setup.control.auth_all;
-                assert!(variable.is_some() || is_local, "{} was let in by nobody", recipient.escape_ascii());
-            }
-        }
-        stored
-    }
-
-    /// The message is for those who were accepted, and ends the transaction.
-    fn receive(&mut self, session: &Session<'_>, delivery: &Delivery) {
-        let recipients = self.recipients.take().unwrap();
-        assert_eq!(delivery.envelope.recipients(), recipients);
-        assert_eq!(delivery.envelope.sender(), self.sender);
-
-        let header = session.trace_header(delivery, "Sat, 21 Nov 2026 19:21:46 +0000");
-        let lines = if self.setup.control.hide_host { 1 } else { 2 };
-        assert_eq!(header.iter().filter(|byte| **byte == b'\n').count(), lines);
-        assert!(header.iter().all(|byte| (b' '..=b'~').contains(byte) || *byte == b'\n'));
-
-        let refused =
-            QueueStatus::Refused { reply: reply::TOO_BIG, text: b"a\nb".to_vec(), pid: 1, said: b"c\nd".to_vec() };
-        for outcome in [
-            Outcome::NotStarted("no\nprogram".to_string()),
-            Outcome::Flawed(Flaw::TooManyHops),
-            Outcome::Flawed(Flaw::TooBig),
-            Outcome::Handed(refused),
-            Outcome::Handed(QueueStatus::Queued { pid: 1 }),
-        ] {
-            let turn = session.settle(&outcome, 1, 1);
-            presentable(&turn);
-            let lines: Vec<Vec<u8>> = session.outcome_lines(delivery, 1, &outcome, b"a\nremark").collect();
-            lines.iter().for_each(|line| printable(line));
-            let lines_expected = if matches!(outcome, Outcome::NotStarted(_)) { 0 } else { recipients.len() };
-            assert_eq!(lines.len(), lines_expected);
-            assert_eq!(turn.reply.code() == 250, matches!(outcome, Outcome::Handed(QueueStatus::Queued { .. })));
-        }
-    }
-}
-
-/// The address in an argument; `mx.test` stands for an address literal that the lists call our own.
-fn address(argument: &[u8], asked: &[Asked]) -> Vec<u8> {
-    let Ok(path) = Path::parse(argument) else { return Vec::new() };
-    let is_own =
-        |(question, answer): &Asked| question.starts_with("OwnAddress") && matches!(answer, Ok(Answer::Yes(_)));
-    if ip4_literal(&path.address).is_some() && asked.first().is_some_and(is_own) {
-        let local_part = path.address.iter().rposition(|byte| *byte == b'@').unwrap();
-        return [&path.address[..local_part], b"@mx.test"].concat();
-    }
-    path.address
 }
 
 /// Replies and log lines have no control octets, and waits have an end.
-fn presentable(turn: &Turn) {
+pub(super) fn presentable(turn: &Turn) {
     assert!((200..600).contains(&turn.reply.code()));
     assert!(turn.delay_seconds <= Control::WAIT_SECONDS_MAX);
     turn.reply.lines().chain(turn.log.iter().map(Vec::as_slice)).for_each(printable);
 }
 
-fn printable(line: &[u8]) {
+pub(super) fn printable(line: &[u8]) {
     let line = std::str::from_utf8(line).unwrap();
     assert!(!line.chars().any(char::is_control), "{line:?}");
 }
