@@ -59,13 +59,14 @@ pub struct Examination<'a> {
 struct Circumstances<'a> {
     assignments: &'a Assignments,
     regular_expressions: bool,
+    /// Wildcards of names are those of file names, where a bracket need not be closed.
+    file_names: bool,
     gateways: &'a [Gateway],
 }
 
-impl Circumstances<'_> {
-    /// Wildcards of names are those of file names, where a bracket need not be closed.
-    fn has_file_names(&self) -> bool {
-        self.assignments.has("USE_FNMATCH")
+impl<'a> Circumstances<'a> {
+    fn new(assignments: &'a Assignments, regular_expressions: bool, gateways: &'a [Gateway]) -> Self {
+        Self { assignments, regular_expressions, file_names: assignments.has("USE_FNMATCH"), gateways }
     }
 }
 
@@ -88,7 +89,7 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
     let assignments = Assignments::find(directory, environment, rules);
     findings.extend(values::lint_values(&assignments, directory, environment));
     let regular_expressions = setup.as_ref().is_ok_and(|setup| setup.control.regular_expressions);
-    let circumstances = Circumstances { assignments: &assignments, regular_expressions, gateways };
+    let circumstances = Circumstances::new(&assignments, regular_expressions, gateways);
     for setting in SETTINGS.iter().filter(|setting| !setting.file.is_empty()) {
         let path = relay::file_of(setting, directory, environment);
         findings.extend(lint_file(setting, &path, &circumstances, examination.dns.as_mut()));

@@ -64,7 +64,7 @@ pub(super) fn lint_patterns(path: &Path, name: &str, text: &[u8], circumstances:
     let problem_of = |entry: &Entry<'_>| {
         of_any_list(entry).or_else(|| match (is_of_hosts, expressions) {
             (_, true) => of_expressions(entry),
-            (true, false) if circumstances.has_file_names() => gates::of_badhost(entry),
+            (true, false) if circumstances.file_names => gates::of_badhost(entry),
             (true, false) => of_wildcard(entry).or_else(|| gates::of_badhost(entry)),
             (false, false) => of_wildcard(entry).or_else(|| of_whole_addresses(entry)),
         })
@@ -209,7 +209,7 @@ fn of_accesslist(entry: &Entry<'_>, circumstances: &Circumstances<'_>) -> Option
         let error = patterns.into_iter().find_map(|pattern| Expression::new(pattern).err())?;
         return Some(format!("`{}` has no regular expression: {error}; whoever needs it gets 451", shown(entry)));
     }
-    let is_broken = !circumstances.has_file_names() && !patterns.into_iter().all(wildmat::is_whole);
+    let is_broken = !circumstances.file_names && !patterns.into_iter().all(wildmat::is_whole);
     is_broken.then(|| unclosed(entry))
 }
 
@@ -223,6 +223,12 @@ fn of_content(entry: &Entry<'_>, has_expressions: bool) -> Option<String> {
             ));
         }
     };
+    if parsed.pattern.is_empty() {
+        return Some(format!(
+            "`{}` has nothing before its colon, so it is about every message: remove it",
+            shown(entry)
+        ));
+    }
     let error = Expression::new(&parsed.pattern).err().filter(|_| has_expressions)?;
     Some(format!("`{}` is no regular expression: {error}; every message gets 451", shown(entry)))
 }
@@ -285,8 +291,8 @@ mod tests {
             ("locals", b"a\r\n b\n\xe2\x80\x9cc\xe2\x80\x9d\n", &[1, 2, 3]),
         ];
         for (name, text, lines) in table {
-            let circumstances =
-                Circumstances { assignments: &Assignments::default(), regular_expressions: false, gateways: &[] };
+            let assignments = Assignments::default();
+            let circumstances = Circumstances::new(&assignments, false, &[]);
             let findings = lint_list(Path::new(name), name, text, &circumstances);
             let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
             assert_eq!(errors.filter_map(|finding| finding.line).collect::<Vec<_>>(), *lines, "{findings:?}");

@@ -70,7 +70,7 @@ fn of_pattern(entry: &Entry<'_>, pattern: &[u8], name: &str, circumstances: &Cir
         let bad = Expression::new(pattern).err()?;
         return Some(format!("`{shown_pattern}` is no regular expression: {bad}; this rule is passed over"));
     }
-    if !circumstances.has_file_names() && !wildmat::is_whole(pattern) {
+    if !circumstances.file_names && !wildmat::is_whole(pattern) {
         return Some(unclosed(entry));
     }
     let is_wildcard = wildmat::is_pattern(pattern);
@@ -116,7 +116,7 @@ mod tests {
 
     fn lint(name: &str, text: &[u8], regular_expressions: bool) -> Vec<String> {
         let assignments = Assignments::default();
-        let circumstances = Circumstances { assignments: &assignments, regular_expressions, gateways: &[] };
+        let circumstances = Circumstances::new(&assignments, regular_expressions, &[]);
         lint_rules(Path::new(name), name, text, &circumstances).iter().map(ToString::to_string).collect()
     }
 
