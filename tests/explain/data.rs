@@ -309,6 +309,9 @@ fn a_message_that_is_thrown_away_is_for_nobody() {
     let output = with_message(&with_queue(&[]), &["--env", "NULLQUEUE="], FINE);
     let said = about_data(&output);
     assert!(said.contains(&"reason: NULLQUEUE".to_string()), "{said:#?}");
+    let more = ["NULLQUEUE=", "DATABYTES=5", "DATABYTES_NOTIFY="].map(|variable| ["--env", variable]).concat();
+    let said = about_data(&with_message(&with_queue(&[]), &more, FINE));
+    assert!(said.contains(&"DATABYTES_NOTIFY: set, but there is nobody to tell".to_string()), "{said:#?}");
 }
 
 #[test]

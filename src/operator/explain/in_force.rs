@@ -159,7 +159,7 @@ impl<'a> InForce<'a> {
         let said = match told {
             _ if !is_set => "not set".to_string(),
             None => "set: our own recipients are told of a message that is over databytes".to_string(),
-            Some([]) => "set, but no recipient is one of ours".to_string(),
+            Some([]) => "set, but there is nobody to tell".to_string(),
             Some(told) => {
                 let told: Vec<String> = told.iter().map(|address| shown(address)).collect();
                 format!("tells {}", told.join(", "))
