@@ -49,8 +49,9 @@ fn served(directory: &Path, client: &Client, variables: &[(String, String)]) -> 
     let text = String::from_utf8(output.stdout).unwrap();
     let replies = text.lines().filter(|line| line.as_bytes()[3] == b' ').skip(1).map(str::to_owned).collect();
     let log = String::from_utf8(output.stderr).unwrap();
+    // A rule that applies has a line of its own before the decision.
     let reason = |line: &str| line.rsplit_once(" reason=").map(|(_, reason)| reason.to_string());
-    (replies, log.lines().filter_map(reason).collect())
+    (replies, log.lines().filter(|line| !line.contains(" Setting ")).filter_map(reason).collect())
 }
 
 fn run(command: &mut Command, input: &str) -> Output {

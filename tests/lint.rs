@@ -221,7 +221,7 @@ fn settings_without_effect_are_told() {
     check(&home(&all), &["--env", "RELAYCLIENT="], 1, &with_variable);
     let named = home(&[("relayclients", "10.\n"), ("mine", "10.\n10.1.\n")]);
     let expected = [
-        "warning: RELAYCLIENTS: lets clients relay by the list mine; the original does not know this variable",
+        "warning: RELAYCLIENTS: names the list mine of who may relay; the original does not know this variable",
         "warning: mine:2: `10.1.` is covered by line 1",
         "warning: relayclients: is not read, because RELAYCLIENTS names mine",
     ];
@@ -231,7 +231,7 @@ fn settings_without_effect_are_told() {
         &["--env", "RELAYMAILFROM=none"],
         1,
         &[
-            "warning: RELAYMAILFROM: lets clients relay by the list none",
+            "warning: RELAYMAILFROM: names the list none of who may relay",
             "warning: RELAYMAILFROM: names the list none, which does not exist",
         ],
     );
@@ -240,7 +240,7 @@ fn settings_without_effect_are_told() {
         &["--env", "RELAYMAILFROM=senders"],
         1,
         &[
-            "warning: RELAYMAILFROM: lets clients relay by the list senders",
+            "warning: RELAYMAILFROM: names the list senders of who may relay",
             "warning: senders:1: `@a.test` lets everyone relay",
         ],
     );
@@ -248,7 +248,7 @@ fn settings_without_effect_are_told() {
         &home(&[("hosts", "*.a.test\n")]),
         &["--env", "RELAYDOMAINS=hosts"],
         2,
-        &["warning: RELAYDOMAINS: lets clients relay by the list hosts", "error: hosts:1: `*.a.test` never matches"],
+        &["warning: RELAYDOMAINS: names the list hosts of who may relay", "error: hosts:1: `*.a.test` never matches"],
     );
     check(&home(&[]), &["--env", "RELAYMX_ANYONE=1"], 1, &["warning: RELAYMX_ANYONE: is set and confirms nothing"]);
     check(&home(&[]), &["--env", "TZ=UTC0"], 0, &[]);

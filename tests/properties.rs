@@ -61,7 +61,8 @@ fn nothing_is_relayed_without_a_grant() {
     let more = ["recipients of a message: 3", "refused beside: mx", "refused beside: own domain"];
     let others = others.iter().chain(&more).map(|other| (*other).to_string());
     often(&tally, grounds.chain(words).chain(others), SESSIONS / 1000);
-    often(&tally, endings().chain(checked()), SESSIONS / 10_000);
+    often(&tally, endings(), SESSIONS / 10_000);
+    often(&tally, checked(), SESSIONS / 40_000);
 }
 
 /// Who had a grant of a transaction or of a recipient, is refused later, whatever ended that transaction.
@@ -106,6 +107,10 @@ fn nor_when_the_lists_are_files() {
     let grounds = grounds.iter().map(|ground| format!("grounds: {ground}"));
     let others = ["refused: Never", "refused: Later", "refused in the operator's words", "messages for somebody"];
     often(&tally, grounds.chain(others.iter().map(|other| (*other).to_string())), SESSIONS_WITH_FILES / 400);
+    let refusing = ["badmailfrom, 553", "badmailfrom, 451", "badrcptto, 553", "accesslist, 553", "hostaccess, 451"];
+    let others = ["hostaccess, 553", "CHECKRECIPIENT, 550", "CHECKRECIPIENT, 451", "domainqueue, 452"];
+    let checks = refusing.iter().chain(&others).map(|check| format!("check: {check}"));
+    often(&tally, checks.chain(["after rules: MAIL".to_string()]), SESSIONS_WITH_FILES / 4000);
     let after = |ground: &str| {
         endings().filter(|ending| ending.contains(ground)).filter_map(|ending| tally.get(&ending)).sum::<u32>()
     };

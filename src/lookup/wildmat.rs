@@ -148,6 +148,14 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_not_whole_matches_nothing(pattern in r"[ab*?\[\]^\\-]{0,6}", text in r"[ab\[\]\\-]{0,5}") {
+            let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+            proptest::prop_assert!(is_whole(pattern) || !matches(pattern, text));
+        }
+    }
+
     #[test]
     fn many_stars_end_in_bounded_time() {
         let pattern = b"*a".repeat(500);

@@ -65,6 +65,12 @@ struct Circumstances<'a> {
     gateways: &'a [Gateway],
 }
 
+impl<'a> Circumstances<'a> {
+    fn new(assignments: &'a Assignments, regular_expressions: bool, gateways: &'a [Gateway]) -> Self {
+        Self { assignments, regular_expressions, file_names: assignments.has("USE_FNMATCH"), gateways }
+    }
+}
+
 /// Examines a control directory, the variables that smtpd will have, and the compiled rules of tcpserver if there are any.
 #[must_use]
 pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
@@ -84,9 +90,7 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
     let assignments = Assignments::find(directory, environment, rules);
     findings.extend(values::lint_values(&assignments, directory, environment));
     let regular_expressions = setup.as_ref().is_ok_and(|setup| setup.control.regular_expressions);
-    // Settled here: rule files may assign a hundred thousand times, and lists may have as many lines that ask.
-    let file_names = assignments.has("USE_FNMATCH");
-    let circumstances = Circumstances { assignments: &assignments, regular_expressions, file_names, gateways };
+    let circumstances = Circumstances::new(&assignments, regular_expressions, gateways);
     for setting in SETTINGS.iter().filter(|setting| !setting.file.is_empty()) {
         let path = relay::file_of(setting, directory, environment);
         findings.extend(lint_file(setting, &path, &circumstances, examination.dns.as_mut()));

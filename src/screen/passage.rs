@@ -12,8 +12,8 @@ use crate::session::Outcome;
 #[derive(Debug)]
 pub struct Passage {
     content: Content,
-    /// None where no list is asked for.
-    screening: Option<Screening>,
+    /// None where no list is asked for; most messages need not carry its room about.
+    screening: Option<Box<Screening>>,
 }
 
 impl Passage {
@@ -23,7 +23,7 @@ impl Passage {
     ///
     /// A list of content that is refused cannot be read.
     pub fn new(setup: &Setup) -> Result<Self, LookupFailed> {
-        let screening = Rules::of(&Lists::of(setup)?)?.map(Screening::new);
+        let screening = Rules::of(&Lists::of(setup)?)?.map(|rules| Box::new(Screening::new(rules)));
         let control = &setup.control;
         let content = Content::new(Limits {
             octets_max: control.databytes,
@@ -54,14 +54,14 @@ impl Passage {
     /// What becomes of the message without the queue program, once its end was read; none if that is asked.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
-        let banned = self.screening.as_ref().and_then(Screening::found).cloned();
+        let banned = self.screening.as_ref().and_then(|screening| screening.found()).cloned();
         banned.map(Outcome::Banned).or_else(|| self.content.flaw().map(Outcome::Flawed))
     }
 
     /// How many octets of the text stand in front of the line that a list refuses.
     #[must_use]
     pub fn found_at(&self) -> Option<u64> {
-        self.screening.as_ref().and_then(Screening::found_at)
+        self.screening.as_ref().and_then(|screening| screening.found_at())
     }
 
     /// The octets of the message as stored: LF for each line end, without trace header.

@@ -191,10 +191,7 @@ fn refusal_line(facts: &Facts<'_>, argument: &[u8], reason: &Reason) -> Vec<u8> 
             [format!("Too many Invalid RECIPIENTS ({count}): MAIL from <").as_bytes(), &sender, b">"].concat()
         }
         _ => {
-            let of_mailbox = matches!(
-                reason,
-                Reason::LookupFailed(LookupFailed::Accounts(_) | LookupFailed::Recipients(_) | LookupFailed::Passwd(_))
-            );
+            let of_mailbox = facts.control.check_recipient.is_some() && is_of_mailbox(reason);
             let unrelayed = matches!(reason, Reason::NoRelay | Reason::RelayLevel | Reason::LookupFailed(_));
             let unrelayed = unrelayed && !of_mailbox && !is_of_refusing_list(facts, reason);
             let (what, user): (&[u8], _) = match unrelayed {
@@ -206,7 +203,12 @@ fn refusal_line(facts: &Facts<'_>, argument: &[u8], reason: &Reason) -> Vec<u8> 
     }
 }
 
-/// Whether a list could not tell that refuses recipients, or drops their mail, by the name that it has here.
+/// Whether nobody could tell whether the recipient has a mailbox.
+fn is_of_mailbox(reason: &Reason) -> bool {
+    matches!(reason, Reason::LookupFailed(failed) if ["accounts", "recipients", "passwd"].contains(&failed.source_name()))
+}
+
+/// Whether a list could not tell that refuses or checks recipients, or drops their mail, by the name that it has here.
 fn is_of_refusing_list(facts: &Facts<'_>, reason: &Reason) -> bool {
     let Reason::LookupFailed(failed) = reason else { return false };
     let name = failed.source_name();
@@ -215,7 +217,7 @@ fn is_of_refusing_list(facts: &Facts<'_>, reason: &Reason) -> bool {
         let other = facts.environment.get(variable.as_bytes()).filter(|other| !other.is_empty());
         other.map_or(file.into(), |other| file_named(other, facts.environment, &facts.control.directory)) == name
     };
-    let lists = [Listing::BadRcptTo, Listing::GoodRcptTo, Listing::BlackholedRcpt];
+    let lists = [Listing::BadRcptTo, Listing::GoodRcptTo, Listing::CheckedRecipients, Listing::BlackholedRcpt];
     is_named(Names { file: "accesslist", variable: "ACCESSLIST" })
         || lists.iter().any(|list| is_named(list.names()) || list.patterns().is_some_and(is_named))
 }

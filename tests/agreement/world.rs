@@ -83,6 +83,26 @@ pub const LISTS: &[(&str, &[&str])] = &[
     ("hostaccess", &["d1.ex:192.0.2.", "*:10.1.2.3", "<>:*", "d2.ex:2001:db8::/32", "local.ex:1.2.3.4/8", "nonsense"]),
     ("accesslist", &["rcpt:joe@d1.ex:u@far.ex", "from:*@D2.ex:*@local.ex", "rcpt:[:u@local.ex", "from:*:u@*", "x"]),
     ("blackholedrcpt", &["u@local.ex", "*@*.ex"]),
+    ("chksenderdomains", &["@local.ex", "root@local.ex", "[", "*"]),
+    ("chkrcptdomains", &["@local.ex", "*@*.sub.ex", "u"]),
+    (
+        "recipients",
+        &["!local.ex", "@local.ex|/bin/false", "local.ex|/bin/true", "*:missing.cdb", "sub.ex|./missing", "!*"],
+    ),
+    (
+        "from.envrules",
+        &[
+            "*@d1.ex:MAXRECIPIENTS=1,BADRCPTTO=goodrcptto",
+            "x@d2.ex:AUTH_ALL=1",
+            "*@local.ex:CHECKRECIPIENT=3,MAX_RCPT_ERRCOUNT=1",
+            "<>:CUGMAIL=1",
+            "u@d3.ex:BOUNCEMAIL=by rule",
+            "root@*:CHECKSENDER=1,QREGEX=1",
+            "*:QREGEX=,AUTH_ALL=",
+            "no rule",
+        ],
+    ),
+    ("domainqueue", &["local.ex:DATABYTES=9", "far.ex:AUTH_ALL=1", "*.ex:MAXRECIPIENTS=1", "*:QREGEX=1", "[:X=1"]),
     ("badip", &["192.0.2.9", "203.0.113.*", "2001:*", "!192.0.2.9", "10.1.2.3", "["]),
     ("badhost", &["gw.ex", "*.partner.ex", "unknown", "!*.ex", "["]),
     ("badhelo", &["@h.ex", "@*.ex", "!@h.ex", "h.ex", "@gw.ex"]),
@@ -102,6 +122,11 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("BOUNCEMAIL", "no"),
     ("SHUTDOWN", ""),
     ("FORCE_TLS", ""),
+    ("REQUIREAUTH", ""),
+    ("CHECKSENDER", ""),
+    ("CHECKRECIPIENT", "1"),
+    ("CHECKRECIPIENT", "3"),
+    ("MAX_RCPT_ERRCOUNT", "1"),
 ];
 const IPS: &[&str] = &[
     "192.0.2.9",
@@ -163,7 +188,8 @@ pub fn write_control(directory: &Path, random: &mut Random) {
     write_logins(&directory.join("relay"));
     for (name, lines) in LISTS {
         let rare = ["relaylevel", "relaytext", "relaydomains"].contains(name);
-        let refuses = ["bad", "black", "auth", "host", "access"].iter().any(|beginning| name.starts_with(beginning));
+        let seldom = ["bad", "black", "auth", "host", "access", "chk", "recipients", "from", "domainqueue"];
+        let refuses = seldom.iter().any(|beginning| name.starts_with(beginning));
         let is_absent = match *name {
             "rcpthosts" => random.one_in(8),
             "badip" | "badhost" | "badhelo" => random.one_in(4),

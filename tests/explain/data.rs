@@ -42,26 +42,29 @@ const FINE: &str = "Received: a\nSubject: b\n\nhi\n.dot\n";
 #[test]
 fn what_counts_for_a_message_is_told_without_one() {
     let control = with_queue(&[
-        ("from.envrules", "a@*:DATABYTES=3000,BODYCHECK=mine\n"),
+        ("from.envrules", "# by sender\na@*:DATABYTES=3000,BODYCHECK=mine,SIGNATURES=none\n"),
         ("domainqueue", "local.ex:QMAILQUEUE=/bin/cat,SPAMFILTER=x\n"),
         ("mine", "one\n# two\nthree\n"),
         ("maxhops", "7\n"),
     ]);
-    let output = explain(&control, &[OUR, &["--env", "DATABYTES_NOTIFY=", "--env", "LOGFILTER=/fifo"]].concat());
+    let output = explain(
+        &control,
+        &[OUR, &["--env", "DATABYTES_NOTIFY=", "--env", "LOGFILTER=/fifo", "--env", "VIRUSCHECK=1"]].concat(),
+    );
     let expected = [
         "accepted",
         "reply: 354 go ahead",
         "RCPT: 1 recipient of the message",
         "auth.envrules: no such file",
-        "signatures: VIRUSCHECK does not ask for it",
-        "bodycheck: BODYCHECK asks for it: 2 lines in mine, by from.envrules:1",
+        "signatures: VIRUSCHECK asks for it: there is no file none, by from.envrules:2",
+        "bodycheck: BODYCHECK asks for it: 2 lines in mine, by from.envrules:2",
         "LOGFILTER: /fifo is told of each recipient",
         "SPAMFILTER: set: the queue program sees it, by domainqueue:1",
         "QMAILQUEUE: /bin/cat can be started, by domainqueue:1",
         "ALLOW_BARELF: not set: a line feed alone ends the session",
         "FORBID_BARE_CR: not set: a carriage return alone is taken",
         "maxhops: fewer than 7 trace lines, by maxhops:1",
-        "databytes: at most 3000 octets, by from.envrules:1",
+        "databytes: at most 3000 octets, by from.envrules:2",
         "DATABYTES_NOTIFY: set: our own recipients are told of a message that is over databytes",
     ];
     assert_eq!((about_data(&output), output.status.code()), (expected.map(String::from).to_vec(), Some(0)));
@@ -309,6 +312,9 @@ fn a_message_that_is_thrown_away_is_for_nobody() {
     let output = with_message(&with_queue(&[]), &["--env", "NULLQUEUE="], FINE);
     let said = about_data(&output);
     assert!(said.contains(&"reason: NULLQUEUE".to_string()), "{said:#?}");
+    let more = ["NULLQUEUE=", "DATABYTES=5", "DATABYTES_NOTIFY="].map(|variable| ["--env", variable]).concat();
+    let said = about_data(&with_message(&with_queue(&[]), &more, FINE));
+    assert!(said.contains(&"DATABYTES_NOTIFY: set, but there is nobody to tell".to_string()), "{said:#?}");
 }
 
 #[test]

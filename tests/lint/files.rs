@@ -123,6 +123,7 @@ const WRONG: &[Wrong] = &[
     ("domainqueue", "a.test:QMAILQUEUE=/bin/true\n*:QMAILQUEUE=/nonexist x\n", &[], Some(2), "QMAILQUEUE cannot be started: /nonexist: file does not exist"),
     ("auth.envrules", "*:X=1\njoe@a.test:X=1\n", &[], Some(2), "about clients, not addresses"),
     ("signatures", "x:y:-header\nx:y:-head\n", &["VIRUSCHECK="], Some(2), "is no option"),
+    ("signatures", "x:y\n:z\n", &["VIRUSCHECK="], Some(2), "it is about every message"),
     ("bodycheck", "x:y\n(:y\n", &["BODYCHECK="], Some(2), NO_EXPRESSION),
 ];
 

@@ -97,7 +97,8 @@ fn content_checks_without_a_list() {
 #[test]
 fn names_of_lists_that_grant_are_told() {
     let home = home(&[("mine", "10.\n")]);
-    let grants = "lets clients relay by the list mine; the original does not know this variable and reads relayclients";
+    let grants =
+        "names the list mine of who may relay; the original does not know this variable and reads relayclients";
     check(&home, &["--env", "RELAYCLIENTS=mine"], 1, &[&format!("warning: RELAYCLIENTS: {grants}")]);
     let cdb = rules(&home, "10.:allow,RELAYCLIENTS=\"mine\",BADMAILFROM=\"none\"\n:allow\n");
     let expected = [

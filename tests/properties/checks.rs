@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use postern::cdb::make::Maker;
 use postern::control::Setup;
 use postern::policy::listing::Listing;
 use postern::policy::rules::{Applied, RuleFile};
@@ -11,6 +12,7 @@ use proptest::prelude::*;
 
 use crate::lists::LISTED;
 use crate::rules::{self, Gives, Rules};
+use crate::steps::{FROM, TO};
 use crate::world::Is;
 
 /// What there is of a list of addresses.
@@ -34,6 +36,9 @@ pub const LISTS: [(&str, Listing); 8] = [
     ("blackholedrcpt", Listing::BlackholedRcpt),
     ("chkrcptdomains", Listing::CheckedRecipients),
 ];
+
+/// What no compiled list holds.
+const DAMAGED: [u8; 4096] = [0xff; 4096];
 
 /// All of them.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +76,7 @@ const NONE: Checks = Checks {
 pub fn checks() -> impl Strategy<Value = Checks> {
     let lists = prop::array::uniform::<_, { LISTS.len() }>(held());
     let others = prop::array::uniform3(held());
-    let asked = || prop_oneof![3 => Just(None), 1 => held().prop_map(Some)];
+    let asked = || prop_oneof![1 => Just(None), 1 => held().prop_map(Some)];
     let require_auth = prop::bool::weighted(0.03);
     let some = (lists, others, asked(), asked(), rules::rules(), require_auth, 0u32..3).prop_map(
         |(lists, [other_bad, hosts, access], mailboxes, accounts, rules, require_auth, invalid_max)| Checks {
@@ -145,7 +150,12 @@ impl Checks {
 
     /// hostaccess.
     pub fn is_strange(&self, sender: &str) -> Is {
-        self.hosts.says(sender).unwrap_or(Is::Never)
+        self.hosts_say(sender).unwrap_or(Is::Never)
+    }
+
+    /// hostaccess is about domains.
+    fn hosts_say(&self, sender: &str) -> Option<Is> {
+        if sender.contains('@') { self.hosts.says(sender) } else { Some(Is::Never) }
     }
 
     /// accesslist, which is not about bounces.
@@ -155,7 +165,7 @@ impl Checks {
 
     /// Whether a file, not only what it says, cannot be read.
     pub fn is_unreadable(&self) -> bool {
-        self.rules.is_unreadable()
+        self.rules.is_unreadable() || self.access == Held::Damaged
     }
 
     /// The same where what cannot tell says what it says in the other.
@@ -176,9 +186,14 @@ impl Checks {
         }
     }
 
-    /// The same without what is not in files, or not about one address.
+    /// The same as far as it is in the files that are written here: accounts are not, and only domains have hosts.
     pub fn of_files(&self) -> Self {
-        Self { hosts: Held::Absent, access: Held::Absent, mailboxes: None, accounts: None, ..*self }
+        let mut hosts = self.hosts;
+        if let Held::Of(has) = &mut hosts {
+            LISTED.iter().zip(has).filter(|(entry, _)| !entry.starts_with('@')).for_each(|(_, has)| *has = false);
+        }
+        let mailboxes = self.mailboxes.filter(|held| *held != Held::Absent);
+        Self { hosts, mailboxes, accounts: None, ..*self }
     }
 
     fn held(&self, listing: Listing) -> Held {
@@ -192,7 +207,7 @@ impl Checks {
         let says = match question {
             Question::Listed(Listing::BadRcptTo, address) if gives.other_bad => self.other_bad.says(&text(address)),
             Question::Listed(listing, address) => self.held(listing).says(&text(address)),
-            Question::HostAccess(sender) => self.hosts.says(&text(sender)),
+            Question::HostAccess(sender) => self.hosts_say(&text(sender)),
             Question::AccessList { sender, recipient } => {
                 self.access.says(&text(recipient)).map(|is| if sender.is_empty() { Is::Never } else { is })
             }
@@ -246,7 +261,7 @@ impl Checks {
         for (name, held) in lists.zip(self.lists.into_iter().chain([self.other_bad])) {
             match held {
                 Held::Absent => {}
-                Held::Damaged => fs::write(directory.join(format!("{name}.cdb")), [0xff; 4096]).unwrap(),
+                Held::Damaged => fs::write(directory.join(format!("{name}.cdb")), DAMAGED).unwrap(),
                 Held::Of(_) => {
                     let text: String = held.entries().map(|entry| format!("# next\n{entry}\n")).collect();
                     fs::write(directory.join(name), text).unwrap();
@@ -254,5 +269,44 @@ impl Checks {
             }
         }
         self.rules.write(directory);
+        self.write_hosts(&directory.join("hostaccess"));
+        self.write_access(&directory.join("accesslist"));
+        self.write_mailboxes(directory);
+    }
+
+    /// Where PARANOID is set, a domain has no other hosts than those of its lines.
+    fn write_hosts(&self, path: &Path) {
+        let domains = FROM.iter().filter_map(|(_, sender)| sender.rsplit_once('@')).map(|(_, domain)| domain);
+        let text: String = match self.hosts {
+            Held::Absent => return,
+            Held::Damaged => domains.map(|domain| format!("{domain}:300.1.1.1\n")).collect(),
+            Held::Of(_) => self.hosts.entries().map(|entry| format!("{}:198.51.100.1\n", &entry[1..])).collect(),
+        };
+        fs::write(path, text).unwrap();
+    }
+
+    fn write_access(&self, path: &Path) {
+        let pattern = |entry: &str| if entry.starts_with('@') { format!("*{entry}") } else { entry.to_string() };
+        let line = |entry| format!("rcpt:nobody@nowhere.example:{}\n", pattern(entry));
+        match self.access {
+            Held::Absent => {}
+            Held::Damaged => fs::create_dir(path).unwrap(),
+            Held::Of(_) => fs::write(path, self.access.entries().map(line).collect::<String>()).unwrap(),
+        }
+    }
+
+    fn write_mailboxes(&self, directory: &Path) {
+        let Some(mailboxes) = self.mailboxes else { return };
+        let path = directory.join("mailboxes.cdb");
+        fs::write(directory.join("recipients"), format!("*:{}\n", path.display())).unwrap();
+        if mailboxes == Held::Damaged {
+            return fs::write(path, DAMAGED).unwrap();
+        }
+        let mut maker = Maker::new(fs::File::create(path).unwrap());
+        for (_, recipient) in TO.iter().filter(|(_, recipient)| mailboxes.says(recipient) == Some(Is::Yes)) {
+            let host = if recipient.contains('@') { "" } else { "@localhost" };
+            maker.add(format!(":{}{host}", recipient.to_lowercase()).as_bytes(), b"").unwrap();
+        }
+        maker.finish().unwrap();
     }
 }

@@ -312,6 +312,7 @@ impl World {
     /// The environment of a daemon in this world.
     pub fn environment(&self) -> Environment {
         let recipients_max = self.recipients_max.to_string();
+        let invalid_max = self.checks.invalid_max.to_string();
         let variables = [
             ("TCPREMOTEIP", Some(CLIENT_IP)),
             ("TCPREMOTEHOST", self.has_name.then_some(CLIENT_NAME)),
@@ -322,6 +323,9 @@ impl World {
             ("CHECKRELAY", (self.logins != List::Absent).then_some("")),
             ("MAXRECIPIENTS", Some(recipients_max.as_str())),
             ("REQUIREAUTH", self.checks.require_auth.then_some("")),
+            ("PARANOID", Some("")),
+            ("CHECKRECIPIENT", self.checks.mailboxes.map(|_| "3")),
+            ("MAX_RCPT_ERRCOUNT", Some(invalid_max.as_str())),
         ];
         variables.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into()))).collect()
     }

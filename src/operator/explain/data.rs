@@ -106,7 +106,7 @@ impl Arrival<'_> {
             return step("message", &self.session.broken_off(course.stop), consulted, course.notes());
         }
         let outcome = passage.outcome();
-        consulted.extend(self.content(&course, &passage, &lists, outcome.as_ref()));
+        consulted.extend(self.content(&course, &passage, &lists, outcome.as_ref(), program.is_some()));
         let outcome = match (outcome, program) {
             (Some(outcome), _) => outcome,
             (None, None) => session::Outcome::Blackholed,
@@ -145,6 +145,7 @@ impl Arrival<'_> {
         passage: &Passage,
         lists: &Lists,
         outcome: Option<&session::Outcome>,
+        has_program: bool,
     ) -> Vec<Consulted> {
         let in_force = &self.in_force;
         if let Some(session::Outcome::Banned(banned)) = outcome {
@@ -166,7 +167,8 @@ impl Arrival<'_> {
         }
         consulted.push(in_force.databytes(Some(passage.octets())));
         if matches!(outcome, Some(session::Outcome::Flawed(Flaw::TooBig))) {
-            let notice = self.session.notice(self.delivery, passage.octets(), "");
+            // Without a queue program nobody gets a notice either.
+            let notice = self.session.notice(self.delivery, passage.octets(), "").filter(|_| has_program);
             let told = notice.as_ref().map(|notice| notice.envelope.recipients()).unwrap_or_default();
             consulted.push(in_force.notice(Some(told)));
         }

@@ -65,7 +65,8 @@ impl<'a> InForce<'a> {
                 format!("{variable} asks for it: {} in {}", counted(list.entries().count(), "line"), list.file)
             }
         };
-        self.say(source, said, Names { file: "", variable })
+        // The variable of its own name may give it another one.
+        self.say(source, said, &[variable, &source.to_ascii_uppercase()])
     }
 
     /// The queue program.
@@ -76,7 +77,7 @@ impl<'a> InForce<'a> {
             Ok(None) => "set, and there is no program for it: the message is thrown away".to_string(),
             Err(error) => error.to_string(),
         };
-        self.say(variable, said, Names { file: "", variable })
+        self.say(variable, said, &[variable])
     }
 
     /// What the queue program may tell the log.
@@ -86,12 +87,12 @@ impl<'a> InForce<'a> {
             Some(_) if !is_used => "without effect: it is no absolute path, or SPAMFILTER is not set".to_string(),
             Some(fifo) => format!("{} is told of each recipient", shown(fifo)),
         };
-        self.say("LOGFILTER", said, Names { file: "", variable: "LOGFILTER" })
+        self.say("LOGFILTER", said, &["LOGFILTER"])
     }
 
     /// Whether the queue program shall start the spam filter.
     pub fn spam_filter(&self) -> Consulted {
-        let names = Names { file: "", variable: "SPAMFILTER" };
+        let names = &["SPAMFILTER"];
         match (self.setup.environment.get(b"SPAMFILTER"), &self.spam_ignored) {
             (Some(_), _) => self.say("SPAMFILTER", "set: the queue program sees it".to_string(), names),
             (None, Some(evidence)) => {
@@ -111,7 +112,7 @@ impl<'a> InForce<'a> {
             }
             .to_string()
         });
-        self.say("ALLOW_BARELF", said, Names { file: "", variable: "ALLOW_BARELF" })
+        self.say("ALLOW_BARELF", said, &["ALLOW_BARELF"])
     }
 
     /// The same of a carriage return.
@@ -123,7 +124,7 @@ impl<'a> InForce<'a> {
             }
             .to_string()
         });
-        self.say("FORBID_BARE_CR", said, Names { file: "", variable: "FORBID_BARE_CR" })
+        self.say("FORBID_BARE_CR", said, &["FORBID_BARE_CR"])
     }
 
     /// The limit of trace lines; of a message their number, and the line of content with the last of them.
@@ -137,7 +138,7 @@ impl<'a> InForce<'a> {
                 format!("{count}, the last in line {line}; fewer than {limit} are taken")
             }
         };
-        self.say("maxhops", said, Names { file: "maxhops", variable: "" })
+        self.say_value(said, Names { file: "maxhops", variable: "" })
     }
 
     /// The limit of size, and the size of a message.
@@ -150,7 +151,7 @@ impl<'a> InForce<'a> {
             None => limit,
             Some(octets) => format!("{octets} octets; {limit}"),
         };
-        self.say("databytes", said, Names { file: "databytes", variable: "DATABYTES" })
+        self.say_value(said, Names { file: "databytes", variable: "DATABYTES" })
     }
 
     /// Who is told of a message that is too big; of such a message those who are.
@@ -159,35 +160,46 @@ impl<'a> InForce<'a> {
         let said = match told {
             _ if !is_set => "not set".to_string(),
             None => "set: our own recipients are told of a message that is over databytes".to_string(),
-            Some([]) => "set, but no recipient is one of ours".to_string(),
+            Some([]) => "set, but there is nobody to tell".to_string(),
             Some(told) => {
                 let told: Vec<String> = told.iter().map(|address| shown(address)).collect();
                 format!("tells {}", told.join(", "))
             }
         };
-        self.say("DATABYTES_NOTIFY", said, Names { file: "", variable: "DATABYTES_NOTIFY" })
+        self.say("DATABYTES_NOTIFY", said, &["DATABYTES_NOTIFY"])
     }
 
-    /// What a setting says, and what has given it: the last rule that has changed it, else its variable, else its file.
-    fn say(&self, source: &'static str, said: String, names: Names) -> Consulted {
+    /// What a setting says, with the last rule that has changed one of these variables, if one has.
+    fn say(&self, source: &'static str, said: String, variables: &[&str]) -> Consulted {
+        let is_one = |name: &Vec<u8>| variables.iter().any(|variable| variable.as_bytes() == name);
+        match self.rules.iter().rfind(|rule| rule.names.iter().any(is_one)) {
+            Some(rule) => by(source, &said, &rule.evidence, Answer::Applied(Box::new(rule.clone()))),
+            None => Consulted { source, said, answer: None },
+        }
+    }
+
+    /// The same of a control file: what no rule has changed its variable says, else the file.
+    fn say_value(&self, said: String, names: Names) -> Consulted {
         let Names { file, variable } = names;
-        let changes = |rule: &&Applied| rule.names.iter().any(|name| name == variable.as_bytes());
-        if let Some(rule) = self.rules.iter().rfind(changes) {
-            let answer = Some(Ok(Answer::Applied(Box::new(rule.clone()))));
-            return Consulted { source, said: format!("{said}, by {}", rule.evidence), answer };
+        let consulted = self.say(file, said, &[variable]);
+        if consulted.answer.is_some() {
+            return consulted;
         }
-        if file.is_empty() {
-            return Consulted { source, said, answer: None };
-        }
+        let said = consulted.said;
         if self.setup.environment.get(variable.as_bytes()).is_some() {
-            return Consulted { source, said: format!("{said}, by the variable {variable}"), answer: None };
+            return Consulted { source: file, said: format!("{said}, by the variable {variable}"), answer: None };
         }
         if !self.setup.control.directory.join(file).exists() {
-            return Consulted { source, said, answer: None };
+            return Consulted { source: file, said, answer: None };
         }
         let evidence = Evidence { file: file.into(), line: Some(1), suffix: Vec::new() };
-        Consulted { source, said: format!("{said}, by {evidence}"), answer: Some(Ok(Answer::Yes(evidence))) }
+        by(file, &said, &evidence, Answer::Yes(evidence.clone()))
     }
+}
+
+/// What a setting says, and where that comes from.
+fn by(source: &'static str, said: &str, evidence: &Evidence, answer: Answer) -> Consulted {
+    Consulted { source, said: format!("{said}, by {evidence}"), answer: Some(Ok(answer)) }
 }
 
 /// A program with its arguments.

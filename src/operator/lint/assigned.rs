@@ -10,11 +10,11 @@ use crate::client::rules::{Item, items};
 use crate::control::environment::Environment;
 use crate::control::file_named;
 use crate::control::rules::{Assignment, Rule};
-use crate::control::settings::{Form, Role, SETTINGS, Setting};
+use crate::control::settings::{Form, SETTINGS, Setting};
 use crate::control::text::entries;
 use crate::operator::finding::{Finding, Severity};
 use crate::operator::lint::compiled::VALUE_OCTETS_MAX;
-use crate::operator::lint::relay::file_of;
+use crate::operator::lint::relay::{file_of, names_list};
 use crate::operator::lint::rules::can_change;
 
 /// Where a variable is set.
@@ -82,11 +82,7 @@ impl Assignments {
     /// The lists that tcpserver's rules and rule files name, each with the setting that it is one of; not those that are
     /// examined in any case.
     pub fn lists_of_rules(&self, directory: &Path, environment: &Environment) -> BTreeMap<PathBuf, &'static Setting> {
-        let is_list = |setting: &&Setting| {
-            setting.role == Role::FileName
-                && matches!(setting.form, Form::Lines | Form::Addresses | Form::Patterns | Form::Rules)
-        };
-        let all = SETTINGS.iter().filter(is_list).flat_map(|setting| {
+        let all = SETTINGS.iter().filter(|setting| names_list(setting)).flat_map(|setting| {
             let usual = file_of(setting, directory, environment);
             let named = self.lists_of(setting, directory, environment).filter(move |path| *path != usual);
             named.map(move |path| (path, setting))

@@ -87,6 +87,8 @@ fn without_negation(text: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
     use crate::control::text::entries;
+    use crate::lookup::ere::{Expression, Subject};
+    use crate::lookup::wildmat;
 
     #[track_caller]
     fn check(lint: impl Fn(&Entry<'_>) -> Option<String>, good: &str, bad: &[(&str, &str)]) {
@@ -139,5 +141,23 @@ mod tests {
             good,
             &[("^localhost", "write `^@localhost`"), ("!^mx\\.", "write `^@mx")],
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_said_never_to_match_does_not(
+            line in r"!?[@a1.*?^$|\\(\[{]{1,4}", names in proptest::collection::vec("[a1.@]{1,3}", 8), expressions: bool,
+        ) {
+            let said = entries(line.as_bytes()).any(|entry| of_badhelo(&entry, expressions).is_some());
+            let pattern = without_negation(line.as_bytes());
+            let matches = |name: &String| {
+                let name = format!("@{name}");
+                match (expressions, Expression::new(pattern)) {
+                    (true, expression) => expression.is_ok_and(|known| known.is_match(&Subject::new(name.as_bytes()))),
+                    (false, _) => wildmat::matches(pattern, name.as_bytes()),
+                }
+            };
+            proptest::prop_assert!(!said || !names.iter().any(matches), "{line}");
+        }
     }
 }

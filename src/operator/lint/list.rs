@@ -223,6 +223,12 @@ fn of_content(entry: &Entry<'_>, has_expressions: bool) -> Option<String> {
             ));
         }
     };
+    if parsed.pattern.is_empty() {
+        return Some(format!(
+            "`{}` has nothing before its colon, so it is about every message: remove it",
+            shown(entry)
+        ));
+    }
     let error = Expression::new(&parsed.pattern).err().filter(|_| has_expressions)?;
     Some(format!("`{}` is no regular expression: {error}; every message gets 451", shown(entry)))
 }
@@ -285,12 +291,8 @@ mod tests {
             ("locals", b"a\r\n b\n\xe2\x80\x9cc\xe2\x80\x9d\n", &[1, 2, 3]),
         ];
         for (name, text, lines) in table {
-            let circumstances = Circumstances {
-                assignments: &Assignments::default(),
-                regular_expressions: false,
-                file_names: false,
-                gateways: &[],
-            };
+            let assignments = Assignments::default();
+            let circumstances = Circumstances::new(&assignments, false, &[]);
             let findings = lint_list(Path::new(name), name, text, &circumstances);
             let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
             assert_eq!(errors.filter_map(|finding| finding.line).collect::<Vec<_>>(), *lines, "{findings:?}");

@@ -51,6 +51,12 @@ pub(super) fn lint_renamed(setting: &Setting, directory: &Path, environment: &En
     findings
 }
 
+/// Whether the variable of a setting names a list in place of the usual one.
+pub(super) fn names_list(setting: &Setting) -> bool {
+    setting.role == Role::FileName
+        && matches!(setting.form, Form::Lines | Form::Addresses | Form::Patterns | Form::Rules)
+}
+
 /// A name of a list that is none.
 pub(super) fn missing_list(
     setting: &Setting,

@@ -116,8 +116,7 @@ mod tests {
 
     fn lint(name: &str, text: &[u8], regular_expressions: bool) -> Vec<String> {
         let assignments = Assignments::default();
-        let circumstances =
-            Circumstances { assignments: &assignments, regular_expressions, file_names: false, gateways: &[] };
+        let circumstances = Circumstances::new(&assignments, regular_expressions, &[]);
         lint_rules(Path::new(name), name, text, &circumstances).iter().map(ToString::to_string).collect()
     }
 

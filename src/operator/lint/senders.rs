@@ -202,8 +202,7 @@ mod tests {
         let gateways =
             [Gateway { address: "172.17.0.1".parse().unwrap(), what: "the default gateway".to_owned(), is_own: false }];
         let assignments = Assignments::default();
-        let circumstances =
-            Circumstances { assignments: &assignments, regular_expressions, file_names: false, gateways: &gateways };
+        let circumstances = Circumstances::new(&assignments, regular_expressions, &gateways);
         let (findings, _) = lint_senders(Path::new("relaymailfrom"), text.as_bytes(), &circumstances);
         findings.iter().map(ToString::to_string).collect()
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::control::environment::Environment;
-use crate::control::settings::{Form, Role, Setting, State};
+use crate::control::settings::{Form, Setting, State};
 use crate::control::text::{first_line, signed, unsigned};
 use crate::control::zone::Zone;
 use crate::lookup::accounts::mailbox::over_quota;
@@ -11,9 +11,12 @@ use crate::lookup::accounts::system::places;
 use crate::operator::finding::{Finding, Severity};
 use crate::operator::lint::assigned::{Assigned, Assignments, Place};
 use crate::operator::lint::list::{TYPOGRAPHIC, has_typographic_quotes};
-use crate::operator::lint::relay::missing_list;
+use crate::operator::lint::relay::{missing_list, names_list};
 use crate::operator::lint::{not_yet, queue};
 use crate::smtp::printable::printable;
+
+/// The variables that name lists of who may relay.
+const GRANTS_BY_NAME: [&str; 3] = ["RELAYCLIENTS", "RELAYDOMAINS", "RELAYMAILFROM"];
 
 /// What is wrong, and how bad it is.
 pub(super) type Problem = (Severity, String);
@@ -56,7 +59,7 @@ fn problems(setting: &Setting, assigned: &Assigned, directory: &Path, environmen
     if value.ends_with(b"\r") && !is_told_with_its_line {
         problems.push(warning("ends in CR, which is part of the value: remove it".to_owned()));
     }
-    if setting.role == Role::FileName {
+    if names_list(setting) {
         problems.extend(of_list_name(setting, assigned, directory, environment).into_iter().map(warning));
     }
     problems
@@ -69,7 +72,7 @@ fn of_list_name(setting: &Setting, assigned: &Assigned, directory: &Path, enviro
     if GRANTS_BY_NAME.contains(&setting.variable) && !value.is_empty() {
         let (file, shown) = (setting.file, text_of(value));
         problems.push(format!(
-            "lets clients relay by the list {shown}; the original does not know this variable and reads {file}: see that it is meant"
+            "names the list {shown} of who may relay; the original does not know this variable and reads {file}: see that it is meant"
         ));
     }
     // In the environment it is told together with the list that is not read instead.
@@ -78,9 +81,6 @@ fn of_list_name(setting: &Setting, assigned: &Assigned, directory: &Path, enviro
     }
     problems
 }
-
-/// The variables that name lists of who may relay.
-const GRANTS_BY_NAME: [&str; 3] = ["RELAYCLIENTS", "RELAYDOMAINS", "RELAYMAILFROM"];
 
 /// What is used where the text of a variable is no number.
 fn otherwise(setting: &Setting) -> &'static str {

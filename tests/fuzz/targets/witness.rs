@@ -133,17 +133,19 @@ impl<'s> Witness<'s> {
 
     /// Who cannot tell refuses nobody for good, neither as a list that refuses nor as one that might have granted.
     fn every_failure_is_temporary(&self, turn: &Turn, asked: &[Asked]) {
-        let code = turn.reply.code();
-        match &turn.reason {
-            Some(Reason::LookupFailed(_)) => assert_eq!(code, 451),
-            Some(Reason::NoRelay) => {
-                let grants = ["OwnDomain", "Relay", "Listed(AuthDomains"];
-                let failed =
-                    |one: &Asked| grants.iter().any(|kind| one.question.starts_with(kind)) && one.answer.is_err();
-                assert!(code == 553 && !asked.iter().any(failed));
+        let kinds: &[&str] = match &turn.reason {
+            Some(Reason::LookupFailed(_)) => {
+                assert_eq!(turn.reply.code(), 451);
+                return;
             }
-            Some(_) | None => {}
-        }
+            Some(Reason::NoRelay) => &["OwnDomain", "Relay", "Listed(AuthDomains"],
+            Some(Reason::Setting("CHECKSENDER")) => &["OwnDomain", "Relay", "Listed(CheckedSenders", "Sender"],
+            Some(Reason::Unfit(_, _)) => &["Listed(Checked", "Sender", "Mailbox"],
+            Some(_) | None => return,
+        };
+        let failed = |one: &&Asked| kinds.iter().any(|kind| one.question.starts_with(kind)) && one.answer.is_err();
+        let failed = asked.iter().find(failed).map(|one| &one.question);
+        assert!(turn.reply.code() >= 530 && failed.is_none(), "refused for good, while {failed:?} could not tell");
     }
 
     /// Settings of rules are asked by in their transaction, and the connection's before and after it.
@@ -202,6 +204,7 @@ impl<'s> Witness<'s> {
             let is_unknown = one.question.starts_with("Rules") && one.answer.is_err();
             assert!(!refuses && !is_without && !is_unknown, "accepted after {}", one.question);
         }
+        self.has_mailbox(&recipient, asked);
         let (list_suffix, has_grant) = self.granted(&recipient, asked);
         let variable = self.setup.client.relay_suffix.as_deref().unwrap_or_default();
         let stored = [recipient.as_slice(), variable, list_suffix].concat();
@@ -215,6 +218,18 @@ impl<'s> Witness<'s> {
         }
         transaction.by_recipient = transaction.by_recipient.or(settled);
         transaction.recipients.push(Recipient { stored, is_dropped, has_grant });
+    }
+
+    /// CHECKRECIPIENT: whom it is about has a mailbox, or is good.
+    fn has_mailbox(&self, recipient: &[u8], asked: &[Asked]) {
+        let at = asked.iter().position(|one| one.question.starts_with("Listed(CheckedRecipients"));
+        let Some(at) = at.filter(|at| asked[*at].may_be_yes() || asked[*at].answer == Ok(Answer::Absent)) else {
+            return;
+        };
+        let good = Question::Listed(Listing::GoodRcptTo, recipient);
+        let is_good = asked.get(at + 1).is_some_and(|next| next.is(good) && next.is_yes());
+        let has_mailbox = asked.get(at + 2).is_some_and(|next| next.question.starts_with("Mailbox") && next.is_yes());
+        assert!(asked[at].answer.is_ok() && (is_good || has_mailbox), "nobody knows whether there is a mailbox");
     }
 
     /// What a list puts behind the recipient, and whether it lets the client relay. Somebody must have said yes to it: the

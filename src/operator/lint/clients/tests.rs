@@ -8,19 +8,14 @@ fn lint(name: &str, text: &str, gateways: &[Gateway], variables: &[&str]) -> Vec
     let environment: Environment =
         variables.iter().map(|variable| (variable.as_bytes().to_vec(), Vec::new())).collect();
     let assignments = Assignments::of_environment(&environment);
-    let circumstances =
-        Circumstances { assignments: &assignments, regular_expressions: false, file_names: false, gateways };
+    let circumstances = Circumstances::new(&assignments, false, gateways);
     let (findings, _) = lint_clients(Path::new(name), name, text.as_bytes(), &circumstances);
     findings.iter().map(ToString::to_string).collect()
 }
 
 fn lines(text: &str) -> Vec<u32> {
-    let circumstances = Circumstances {
-        assignments: &Assignments::default(),
-        regular_expressions: false,
-        file_names: false,
-        gateways: &[],
-    };
+    let assignments = Assignments::default();
+    let circumstances = Circumstances::new(&assignments, false, &[]);
     let (findings, _) = lint_clients(Path::new("x"), "relayclients", text.as_bytes(), &circumstances);
     findings.iter().filter_map(|finding| finding.line).collect()
 }
