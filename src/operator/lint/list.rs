@@ -237,7 +237,7 @@ fn of_content(entry: &Entry<'_>, has_expressions: bool) -> Option<String> {
 }
 
 /// A wildcard that nothing matches.
-pub(super) fn of_wildcard(entry: &Entry<'_>) -> Option<String> {
+fn of_wildcard(entry: &Entry<'_>) -> Option<String> {
     let pattern = entry.text.strip_prefix(b"!").unwrap_or(entry.text);
     (!wildmat::is_whole(pattern)).then(|| unclosed(entry))
 }

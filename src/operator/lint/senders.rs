@@ -11,7 +11,7 @@ use crate::operator::finding::Finding;
 use crate::operator::lint::Circumstances;
 use crate::operator::lint::clients::{covers_gateway, length_around, of_width};
 use crate::operator::lint::ladder::{Claim, Elsewhere, Standing, Standings};
-use crate::operator::lint::list::{of_addresses, of_any_list, of_expressions, of_wildcard};
+use crate::operator::lint::list::{of_addresses, of_any_list, of_expressions};
 use crate::operator::lint::names::Named;
 use crate::operator::lint::told::{Kind, Told};
 
@@ -80,7 +80,7 @@ impl<'t> Lines<'t> {
             SenderLine::Address => {
                 let problem = match circumstances.regular_expressions {
                     true => of_expressions(entry),
-                    false => of_wildcard(entry).or_else(|| of_addresses(entry)),
+                    false => of_addresses(entry),
                 };
                 self.has_patterns |= entry.text.iter().any(|byte| matches!(byte, b'!' | b'*' | b'?' | b'[' | b'\\'));
                 match problem {
