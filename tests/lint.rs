@@ -140,6 +140,13 @@ const LINES: &[(&str, &str, i32, &[&str])] = &[
         1,
         &["warning: relaymailfrom:1: `@ours.test` lets everyone relay who writes such a sender"],
     ),
+    (
+        "relaymailfrom",
+        "ours.test\n",
+        2,
+        &["error: relaymailfrom:1: `ours.test` never matches an address of that domain: write `@ours.test`"],
+    ),
+    ("rcpthosts", "*\n", 2, &["error: rcpthosts:1: `*` never matches: there are no wildcards here; write each"]),
     ("relaymailfrom", "=localhosts\n", 2, &["error: relaymailfrom:1: `=localhosts` lets everyone relay"]),
     (
         "relaymailfrom",
