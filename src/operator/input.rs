@@ -1,24 +1,18 @@
 //! Lines to work on, from standard input or a file, with a progress bar where somebody is waiting.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::stat::fstat;
 
 use crate::operator::ended::Ended;
+use crate::operator::progress::Bar;
 
 /// The longest line, in octets; a situation with thousands of recipients is shorter.
 const LINE_OCTETS_MAX: u64 = 1 << 20;
-/// What takes less needs no progress bar.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How often a progress bar is drawn.
-const PACE: Duration = Duration::from_millis(200);
-/// Its width, in characters.
-const WIDTH: usize = 40;
 
 /// Lines, numbered from 1.
 pub struct Input {
@@ -29,16 +23,6 @@ pub struct Input {
     octets: u64,
     is_file: bool,
     bar: Option<Bar>,
-}
-
-/// A progress bar on stderr.
-struct Bar {
-    total: u64,
-    began: Instant,
-    drawn: Option<Instant>,
-    is_shown: bool,
-    /// What is found is written to the same terminal.
-    shares_terminal: bool,
 }
 
 impl Input {
@@ -62,10 +46,7 @@ impl Input {
     }
 
     fn new(reader: Box<dyn BufRead>, name: &str, size: Option<u64>) -> Self {
-        let total = size.filter(|_| io::stderr().is_terminal());
-        let shares_terminal = io::stdout().is_terminal();
-        let bar =
-            total.map(|total| Bar { total, began: Instant::now(), drawn: None, is_shown: false, shares_terminal });
+        let bar = size.and_then(Bar::new);
         let is_file = size.is_some();
         Self { reader, name: name.to_string(), line: Vec::new(), number: 0, octets: 0, is_file, bar }
     }
@@ -77,7 +58,7 @@ impl Input {
     /// It cannot be read, or it is longer than [`LINE_OCTETS_MAX`].
     pub fn next_line(&mut self) -> Result<Option<&[u8]>, Ended> {
         if let Some(bar) = &mut self.bar {
-            bar.draw(self.octets, self.number);
+            bar.draw(self.octets, || format!("{} lines", self.number));
         }
         self.line.clear();
         let read = self.reader.by_ref().take(LINE_OCTETS_MAX + 1).read_until(b'\n', &mut self.line);
@@ -115,36 +96,14 @@ impl Input {
 
     /// Takes the progress bar out of the way of what is about to be written to standard output.
     pub fn stand_aside(&mut self) {
-        if let Some(bar) = self.bar.as_mut().filter(|bar| bar.shares_terminal) {
-            bar.hide();
+        if let Some(bar) = &mut self.bar {
+            bar.stand_aside();
         }
     }
 
     fn hide_bar(&mut self) {
         if let Some(bar) = &mut self.bar {
             bar.hide();
-        }
-    }
-}
-
-impl Bar {
-    fn draw(&mut self, octets: u64, lines: u64) {
-        let now = Instant::now();
-        let is_due = self.drawn.is_none_or(|drawn| now.duration_since(drawn) >= PACE);
-        if now.duration_since(self.began) < PATIENCE || !is_due {
-            return;
-        }
-        let share = octets.saturating_mul(100).checked_div(self.total).unwrap_or(100).min(100);
-        let full = usize::try_from(share).unwrap_or(0) * WIDTH / 100;
-        let bar = format!("{}{}", "#".repeat(full), " ".repeat(WIDTH - full));
-        let _ = write!(io::stderr(), "\r[{bar}] {share:3}%  {lines} lines ");
-        (self.drawn, self.is_shown) = (Some(now), true);
-    }
-
-    fn hide(&mut self) {
-        if self.is_shown {
-            let _ = write!(io::stderr(), "\r\x1b[K");
-            self.is_shown = false;
         }
     }
 }

@@ -21,4 +21,5 @@ mod finding;
 mod input;
 mod log_line;
 mod moment;
+mod progress;
 mod situation;

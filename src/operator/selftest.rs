@@ -14,6 +14,7 @@ use crate::control::Setup;
 use crate::control::environment::Environment;
 use crate::control::load::LoadError;
 use crate::lookup::Lookups;
+use crate::operator::progress::Bar;
 use crate::operator::rule;
 use crate::policy::verdict::Reason;
 use crate::session::{Session, Then, Turn};
@@ -120,7 +121,9 @@ pub fn selftest(configuration: &Configuration<'_>) -> Result<Report, SelftestErr
     let ours = Ours::of(&setup);
     let mut senders = ours.senders();
     senders.extend(configuration.senders.iter().cloned());
-    let mut trial = Trial { tried: ours.probes().into_iter().map(Tried::new).collect(), senders, ours };
+    let tried: Vec<_> = ours.probes().into_iter().map(Tried::new).collect();
+    let situations = configuration.clients.len() * ours.names().len() * senders.len() * tried.len();
+    let mut trial = Trial { tried, senders, ours, done: 0, bar: Bar::new(situations as u64) };
     for ip in configuration.clients {
         for name in trial.ours.names() {
             let outsider = Outsider { ip: *ip, name };
@@ -129,6 +132,9 @@ pub fn selftest(configuration: &Configuration<'_>) -> Result<Report, SelftestErr
                 None => trial.refuse(&outsider),
             }
         }
+    }
+    if let Some(bar) = &mut trial.bar {
+        bar.hide();
     }
     Ok(Report(trial.tried.into_iter().map(|(_, tried)| tried).collect()))
 }
@@ -171,6 +177,9 @@ struct Trial {
     ours: Ours,
     senders: Vec<String>,
     tried: Vec<(Probe, Tried)>,
+    /// How many situations there were; shown where somebody waits, for long lists take minutes.
+    done: u64,
+    bar: Option<Bar>,
 }
 
 impl Trial {
@@ -182,6 +191,10 @@ impl Trial {
         let helo = outsider.name.as_deref().unwrap_or("probe.invalid");
         for sender in &self.senders {
             for (probe, tried) in &mut self.tried {
+                if let Some(bar) = &mut self.bar {
+                    bar.draw(self.done, || format!("{} situations", self.done));
+                }
+                self.done += 1;
                 let (outcome, reason) = play(setup, &mut lookups, [helo, sender, &probe.path], &self.ours);
                 tried.add(Try { client: outsider.to_string(), sender: sender.clone(), outcome, reason });
             }
@@ -189,6 +202,7 @@ impl Trial {
     }
 
     fn refuse(&mut self, outsider: &Outsider) {
+        self.done += (self.senders.len() * self.tried.len()) as u64;
         for sender in &self.senders {
             for (_, tried) in &mut self.tried {
                 let reason = "denied by the rules of tcpserver".to_owned();
