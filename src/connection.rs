@@ -163,6 +163,9 @@ impl Connection<'_> {
         let octets = self.wire.forget_clear()?;
         if octets > 0 {
             self.log.lines(&[format!("STARTTLS: {octets} plaintext octets discarded")]);
+            if let Some(turn) = self.session.clear_behind_starttls() {
+                return Ok(Some(turn));
+            }
         }
         self.wire.say(&reply::READY_FOR_TLS)?;
         self.wire.flush()?;

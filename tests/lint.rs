@@ -7,6 +7,8 @@ mod checker;
 mod dns;
 #[path = "lint/files.rs"]
 mod files;
+#[path = "lint/foreign.rs"]
+mod foreign;
 #[path = "support/home.rs"]
 mod home;
 #[path = "lint/mailboxes.rs"]
@@ -138,6 +140,13 @@ const LINES: &[(&str, &str, i32, &[&str])] = &[
         1,
         &["warning: relaymailfrom:1: `@ours.test` lets everyone relay who writes such a sender"],
     ),
+    (
+        "relaymailfrom",
+        "ours.test\n",
+        2,
+        &["error: relaymailfrom:1: `ours.test` never matches an address of that domain: write `@ours.test`"],
+    ),
+    ("rcpthosts", "*\n", 2, &["error: rcpthosts:1: `*` never matches: there are no wildcards here; write each"]),
     ("relaymailfrom", "=localhosts\n", 2, &["error: relaymailfrom:1: `=localhosts` lets everyone relay"]),
     (
         "relaymailfrom",
@@ -286,6 +295,7 @@ fn rules(home: &Home, text: &str) -> String {
 fn rules_that_let_half_of_the_internet_relay_are_told() {
     let home = home(&[]);
     let open = rules(&home, "0.0.0.0/1:allow,RELAYCLIENT=\"\"\n");
+    check(&home, &["--rules", "/nonexist"], 2, &["error: /nonexist: cannot be read: file does not exist"]);
     check(&home, &["--rules", &open], 1, &[&format!("warning: {open}: 126 rules such as `11.:` set RELAYCLIENT")]);
     let open = rules(&home, "0.0.0.0/1:allow,RELAYCLIENT=\"\"\n128.0.0.0/1:allow,RELAYCLIENT=\"\"\n");
     let expected = format!("error: {open}: 254 rules such as `11.:` set RELAYCLIENT");

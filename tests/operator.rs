@@ -118,9 +118,14 @@ fn a_setting_that_works_is_not_warned_about() {
             "STARTTLS" | "SMTPS" => "servercert.pem: file does not exist",
             "CHECKRECIPIENT" => "recipients: is missing",
             "QMAILQUEUE" => "QMAILQUEUE: cannot be started",
+            "FORCE_TLS" => "neither STARTTLS nor SMTPS is set",
             _ => "",
         };
-        let code = if needs.is_empty() { 0 } else { 2 };
+        let code = match variable {
+            "FORCE_TLS" => 1,
+            _ if needs.is_empty() => 0,
+            _ => 2,
+        };
         assert_eq!(output.status.code(), Some(code), "{variable}: {}", stdout(&output));
         assert!(stdout(&output).contains(needs), "{}", stdout(&output));
     }

@@ -436,6 +436,8 @@ pub const SETTINGS: &[Setting] = &[
         doc: "How ATRN uses the authenticated name." },
     Setting { file: "", variable: "STARTTLS", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::StartTls),
         doc: "Offer STARTTLS." },
+    Setting { file: "", variable: "STARTTLS_STRICT", role: Role::Value, form: Form::Switch, default: "", state: State::OnDemand,
+        doc: "A client that sends more in clear behind STARTTLS, before it is told to begin, hears 554, and the connection is closed; else what it sent is dropped." },
     Setting { file: "", variable: "SMTPS", role: Role::Value, form: Form::Switch, default: "", state: State::Works(Key::Smtps),
         doc: "TLS from the first octet." },
     Setting { file: "servercert.pem", variable: "SERVERCERT", role: Role::FileName, form: Form::Path, default: "", state: State::OnDemand,

@@ -5,6 +5,7 @@ mod assigned;
 mod checker;
 mod clients;
 mod compiled;
+mod foreign;
 mod gates;
 mod ladder;
 mod list;
@@ -100,6 +101,7 @@ pub fn lint(mut examination: Examination<'_>) -> Vec<Finding> {
     }
     findings.extend(together::lint_together(&assignments, directory, environment));
     findings.extend(list::lint_switched_off(directory, &assignments));
+    findings.extend(foreign::lint_foreign(directory, &assignments));
     findings.extend(tls::lint_tls(directory, environment));
     findings.extend(relay_table::lint_relay_table(directory, environment, &assignments));
     findings.extend(mailboxes::lint_mailboxes(directory, environment, &assignments));

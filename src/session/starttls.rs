@@ -3,7 +3,7 @@
 use crate::auth::Channel;
 use crate::message::received::Encryption;
 use crate::policy::Certificate;
-use crate::policy::verdict::{Answer, Ask, Question};
+use crate::policy::verdict::{Answer, Ask, Question, Reason};
 use crate::session::{Greeted, Session, Stage, Then, Turn};
 use crate::smtp::printable::loggable;
 use crate::smtp::reply;
@@ -46,6 +46,13 @@ impl Session<'_> {
     /// TLS cannot begin, and the session goes on in clear.
     pub fn cannot_encrypt(&self, why: &str) -> Turn {
         Turn::say(reply::NO_TLS).log(loggable(why.as_bytes()))
+    }
+
+    /// There was something in clear behind STARTTLS. Under STARTTLS_STRICT that is the end; else it is dropped (D82).
+    pub fn clear_behind_starttls(&self) -> Option<Turn> {
+        self.setup.environment.get(b"STARTTLS_STRICT")?;
+        let line = b"SMTP Protocol violation - clear text behind STARTTLS".to_vec();
+        Some(Turn::say(reply::CLEAR_BEHIND_STARTTLS).because(line, Reason::Setting("STARTTLS_STRICT")).close(1))
     }
 
     /// The client was told to begin. D81: the session begins anew, and the client has to greet again (RFC 3207, 4.2); only what

@@ -301,6 +301,8 @@ pub const BOUNCE_HAS_ONE_RECIPIENT: Reply =
 /// The client spoke before the greeting.
 pub const EARLY_TALKER: Reply =
     Reply::new(554, "SMTP protocol violation. Polite people say hello after the server greets them (#5.7.1)");
+/// Octets in clear behind STARTTLS, under STARTTLS_STRICT (D82).
+pub const CLEAR_BEHIND_STARTTLS: Reply = Reply::new(554, "SMTP protocol violation (#5.5.0)");
 /// CR without LF in the content, under FORBID_BARE_CR (D12).
 pub const BARE_CR: Reply = Reply::new(554, "Sorry, I received Bare CR. (#5.6.0)");
 /// Too many Received and Delivered-To lines.

@@ -43,3 +43,16 @@ fn a_checker_that_says_yes_to_everybody_is_found() {
         "{found:?}"
     );
 }
+
+#[test]
+fn vchkpw_wants_a_convention_of_its_own() {
+    let home = home(&[]);
+    let path = home.path().join("vchkpw");
+    fs::write(&path, "exit 3").unwrap();
+    let arguments = ["--", "mx.test", "/bin/sh", path.to_str().unwrap()];
+    let text = "warning: arguments: vchkpw wants AUTH_CONVENTION=vpopmail: without it every CRAM-MD5 fails";
+    for (variable, expected) in [("AUTH_CONVENTION=", vec![text.to_owned()]), ("AUTH_CONVENTION=vpopmail", vec![])] {
+        let arguments = [&["--env", "SECURE_AUTH=", "--env", variable][..], &arguments].concat();
+        assert_eq!(lint(&home, &arguments).1, expected);
+    }
+}

@@ -157,3 +157,18 @@ fn lists_that_rules_name_are_examined() {
     check(&home, &["--rules", &cdb], 2, &expected);
     check(&home, &[], 0, &[]);
 }
+
+#[test]
+fn what_a_variable_does_to_everybody() {
+    let home = home(&[]);
+    let open = ["error: RELAYCLIENT: lets every client relay, this is an open relay"];
+    check(&home, &["--env", "RELAYCLIENT="], 2, &open);
+    check(&home, &["--env", "RELAYCLIENT=@gateway.test"], 0, &[]);
+    check(&home, &["--env", "RELAYCLIENT=", "--env", "REQUIREAUTH="], 0, &[]);
+    let without_tls = ["warning: FORCE_TLS: refuses everybody: neither STARTTLS nor SMTPS is set"];
+    check(&home, &["--env", "FORCE_TLS="], 1, &without_tls);
+    check(&home, &["--env", "FORCE_TLS=", "--env", "TLS_PROVIDER_TRUST=1", "--env", "TLS_PROVIDER=x"], 0, &[]);
+    // The run script may well set STARTTLS.
+    let cdb = rules(&home, "10.:allow,FORCE_TLS=\"\"\n:allow\n");
+    check(&home, &["--rules", &cdb], 0, &[]);
+}

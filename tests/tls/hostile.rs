@@ -36,6 +36,22 @@ fn what_is_said_in_clear_behind_starttls_is_dropped_and_counted() {
     assert!(!session.log().contains("discarded"));
 }
 
+/// D82: that nothing but an attack, or a client that does not wait, can make.
+#[test]
+fn with_starttls_strict_what_is_said_in_clear_behind_starttls_is_the_end() {
+    let settings = [("STARTTLS", ""), ("STARTTLS_STRICT", "")];
+    let home = home();
+    let mut session = Secure::greeted(&home, &settings, &[]);
+    session.send("STARTTLS\r\nRSET\r\n");
+    assert_eq!(session.rest(), b"554 SMTP protocol violation (#5.5.0)\r\n");
+    assert_eq!(session.exit().code(), Some(1));
+    let log = session.log();
+    assert!(log.contains(" STARTTLS: 6 plaintext octets discarded\n"), "{log}");
+    assert!(log.contains(" clear text behind STARTTLS reason=STARTTLS_STRICT\n"), "{log}");
+    let mut session = Secure::encrypted(&home, &client(), &settings, &[]);
+    assert_eq!(session.quit().code(), Some(0));
+}
+
 #[test]
 fn a_pipelined_command_before_starttls_is_answered_in_clear() {
     let home = home();

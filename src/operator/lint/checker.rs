@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::auth::checker::{Checked, check};
 use crate::auth::{Binding, Chance, Claim, Exchange, Mechanism, Step};
 use crate::control::Setup;
-use crate::control::checker::{Checker, Misuse, unknown_word};
+use crate::control::checker::{Checker, Convention, Misuse, unknown_word};
 use crate::control::environment::Environment;
 use crate::operator::finding::Finding;
 
@@ -28,6 +28,10 @@ pub(super) fn lint_checker(arguments: &[Vec<u8>], directory: &Path, environment:
     if environment.get(b"SECURE_AUTH").is_none() {
         let text =
             "passwords of LOGIN and PLAIN go over the wire as they are; set SECURE_AUTH to take them only under TLS";
+        findings.push(Finding::warning("arguments", text));
+    }
+    if checker.has(b"vchkpw") && checker.convention == Convention::IndiMail {
+        let text = "vchkpw wants AUTH_CONVENTION=vpopmail: without it every CRAM-MD5 fails";
         findings.push(Finding::warning("arguments", text));
     }
     if environment.get(b"AUTH_CHECKS").is_some()

@@ -4,9 +4,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::cdb::read::{Cdb, CdbError};
+use crate::cdb::read::Cdb;
 use crate::client::cause::shown;
 use crate::client::rules::{Client, Item, items};
+use crate::errno::words;
 use crate::lookup::clients_compiled::check;
 use crate::operator::finding::Finding;
 use crate::operator::host::Gateway;
@@ -30,11 +31,14 @@ pub(super) fn lint_cdb(path: &Path) -> Vec<Finding> {
 }
 
 fn damaged(path: &Path) -> Option<Finding> {
-    let damaged = match Cdb::open(path) {
-        Ok(cdb) => cdb.iter(VALUE_OCTETS_MAX).find_map(Result::err),
-        Err(error) => Some(CdbError::from(error)),
+    let problem = match Cdb::open(path) {
+        Ok(cdb) => {
+            let error = cdb.iter(VALUE_OCTETS_MAX).find_map(Result::err)?;
+            format!("is damaged ({}): make it again", error.stock_words())
+        }
+        Err(error) => format!("cannot be read: {}", words(&error)),
     };
-    damaged.map(|error| Finding::error(path, format!("is damaged ({}): make it again", error.stock_words())))
+    Some(Finding::error(path, problem))
 }
 
 /// The list's own name with `.cdb` behind it.

@@ -133,6 +133,9 @@ fn of_hosts(entry: &Entry<'_>, list: &str) -> Option<String> {
             "`{host}` never matches: subdomains are not covered here; write `{domain}` and each of them"
         ));
     }
+    if host == "*" {
+        return Some("`*` never matches: there are no wildcards here; write each domain".to_owned());
+    }
     if let Some(domain) = host.strip_prefix('*') {
         return Some(format!(
             "`{host}` never matches: there are no wildcards here; for the subdomains write `{domain}`"
@@ -244,7 +247,7 @@ pub(super) fn unclosed(entry: &Entry<'_>) -> String {
 }
 
 /// A line of a list of addresses where wildcards are used.
-fn of_addresses(entry: &Entry<'_>) -> Option<String> {
+pub(super) fn of_addresses(entry: &Entry<'_>) -> Option<String> {
     let pattern = entry.text.strip_prefix(b"!").unwrap_or(entry.text);
     // Without an `@` a line is about local names, but what has a dot is meant as a domain.
     let is_domain = !pattern.contains(&b'@') && pattern.contains(&b'.') && !is_pattern(pattern);

@@ -81,7 +81,13 @@ pub(super) fn lint_level(
 ) -> Vec<Finding> {
     let path = directory.join("relaylevel");
     match &setup.control.relay_level {
-        RelayLevel::Normal => Vec::new(),
+        RelayLevel::Normal => {
+            // With something behind each recipient it may be meant for a gateway.
+            let is_open = environment.get(b"RELAYCLIENT") == Some(b"") && environment.get(b"REQUIREAUTH").is_none();
+            let text =
+                "lets every client relay, this is an open relay: set it in tcp.smtp, for your own networks alone";
+            is_open.then(|| Finding::error("RELAYCLIENT", text)).into_iter().collect()
+        }
         RelayLevel::Open => {
             let text =
                 "`open`: everyone may relay, this is an open relay; write `normal`, and name clients in relayclients";

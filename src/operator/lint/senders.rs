@@ -11,7 +11,7 @@ use crate::operator::finding::Finding;
 use crate::operator::lint::Circumstances;
 use crate::operator::lint::clients::{covers_gateway, length_around, of_width};
 use crate::operator::lint::ladder::{Claim, Elsewhere, Standing, Standings};
-use crate::operator::lint::list::{of_any_list, of_expressions};
+use crate::operator::lint::list::{of_addresses, of_any_list, of_expressions};
 use crate::operator::lint::names::Named;
 use crate::operator::lint::told::{Kind, Told};
 
@@ -78,9 +78,12 @@ impl<'t> Lines<'t> {
         }
         match SenderLine::parse(entry.text) {
             SenderLine::Address => {
-                let expression = circumstances.regular_expressions.then(|| of_expressions(entry)).flatten();
+                let problem = match circumstances.regular_expressions {
+                    true => of_expressions(entry),
+                    false => of_addresses(entry),
+                };
                 self.has_patterns |= entry.text.iter().any(|byte| matches!(byte, b'!' | b'*' | b'?' | b'[' | b'\\'));
-                match expression {
+                match problem {
                     Some(problem) => told.error(entry.line, problem),
                     // What is denied is no grant.
                     None if entry.text.starts_with(b"!") => {}

@@ -44,6 +44,12 @@ pub(super) fn lint_together(assignments: &Assignments, directory: &Path, environ
             );
         }
     }
+    let has_tls = ["STARTTLS", "SMTPS", "TLS_PROVIDER_TRUST"].iter().any(|name| assignments.has(name));
+    // What a rule demands may be offered by the run script, which is not known here.
+    let of_all = |assigned: &&Assigned| assigned.place == Place::Environment;
+    for assigned in assignments.of("FORCE_TLS").filter(of_all).filter(|_| !has_tls) {
+        warn(assigned, "refuses everybody: neither STARTTLS nor SMTPS is set, so there is no TLS");
+    }
     for assigned in assignments.of("RELAYMX_ANYONE").filter(|_| !is_there("relaymx")) {
         warn(assigned, "is set and confirms nothing, because there is no relaymx: unset it");
     }
