@@ -219,6 +219,18 @@ mod tests {
     }
 
     #[test]
+    fn every_domain_is_told_and_no_user() {
+        let (_dir, assign) = assign(&[
+            ("!a.ex-", "a.ex|1|1|HOME/a.ex|-||"),
+            ("!ann-", "ann|1|1|/home/ann|-||"),
+            ("!joe|", "joe|1|1|/home/joe|||"),
+            ("!vpop.ex-", "a.ex|1|1|HOME/a.ex|-||"),
+        ]);
+        let names: Vec<Vec<u8>> = assign.domains().unwrap().into_iter().map(|domain| domain.name).collect();
+        assert_eq!(names, [b"a.ex", b"a.ex"]);
+    }
+
+    #[test]
     fn a_missing_or_damaged_file_is_no_answer() {
         let dir = tempfile::tempdir().unwrap();
         let environment = |value: &str| [(b"ASSIGNDIR".to_vec(), value.into())].into_iter().collect::<Environment>();
@@ -228,6 +240,9 @@ mod tests {
         assert!(assign.domain(b"a.ex").is_err_and(|error| error.ends_with("/cdb: file does not exist")));
         assert!(assign.has_user(b"joe").is_err_and(|error| error.ends_with("/cdb: file does not exist")));
         fs::write(dir.path().join("cdb"), "xx").unwrap();
+        assert!(assign.exists() && assign.domain(b"a.ex").is_err());
+        fs::remove_file(dir.path().join("cdb")).unwrap();
+        std::os::unix::fs::symlink("gone", dir.path().join("cdb")).unwrap();
         assert!(assign.exists() && assign.domain(b"a.ex").is_err());
     }
 }

@@ -84,11 +84,12 @@ mod tests {
             });
             assignments.collect()
         };
-        let table: [(&str, &[&str]); 9] = [
+        let table: [(&str, &[&str]); 10] = [
             ("x:A=1,B=two", &["A is 1", "B is two"]),
             ("*@x:C=3,P=/x\\,y", &["C is 3", "P is /x,y"]),
             ("x:A=", &["no A"]),
             ("x:S1=1, S2=2,S3 =3, S4=", &["S1 is 1", "S2 is 2", "S3  is 3", "no S4"]),
+            ("x:A=1 ,B=2", &["A is 1 ", "B is 2"]),
             ("x:NOEQ,A=1", &["bad NOEQ", "A is 1"]),
             ("x:=v", &["bad =v"]),
             ("x:A=b=c\\d", &["A is b=c\\d"]),

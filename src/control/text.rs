@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn numbers_stay_in_range() {
-        let cases: [(&[u8], Option<i32>, Option<u64>); 8] = [
+        let cases: [(&[u8], Option<i32>, Option<u64>); 9] = [
             (b"2147483647", Some(i32::MAX), Some(2_147_483_647)),
             (b"2147483648", Some(i32::MAX), Some(2_147_483_648)),
             (b"-2147483648", Some(i32::MIN), None),
@@ -149,6 +149,7 @@ mod tests {
             (b"18446744073709551616", Some(i32::MAX), Some(u64::MAX)),
             (b"-99999999999999999999999999", Some(i32::MIN), None),
             (b" \t \n5", None, None),
+            (b"-", Some(0), None),
         ];
         for (text, int, ulong) in cases {
             assert_eq!((signed(text), unsigned(text)), (int, ulong), "{}", text.escape_ascii());

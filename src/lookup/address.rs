@@ -313,6 +313,19 @@ mod tests {
     }
 
     #[test]
+    fn an_exception_counts_however_far_behind_its_wildcard() {
+        let others: String = (1..=9_000).map(|line| format!("user{line}@host{line}.example\n")).collect();
+        let dir = directory(&[("list", &format!("*@d.ex\n{others}!no@d.ex\n"))]);
+        assert_eq!(find(&dir, "a@d.ex", Wildcards), yes("list", 1));
+        assert_eq!(find(&dir, "no@d.ex", Wildcards), Match::No);
+    }
+
+    #[test]
+    fn a_backslash_makes_a_pattern() {
+        assert_eq!(find(&directory(&[("list", "jo\\e@d.ex\n")]), "joe@d.ex", Wildcards), yes("list", 1));
+    }
+
+    #[test]
     fn the_compiled_list_is_asked_first_and_knows_domains() {
         let dir = directory(&[("list", "a@x.ex\nb@x.ex\n")]);
         compile(&dir.path().join("list.cdb"), &["a@x.ex", "@y.ex", "", "*@z.ex"]);

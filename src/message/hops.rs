@@ -73,4 +73,11 @@ mod tests {
         hops.count(b"Received: x\r\n.\r\nReceived: y\r\n");
         assert_eq!(hops.count_so_far(), 1);
     }
+
+    #[test]
+    fn a_line_feed_alone_ends_the_header_where_it_is_data() {
+        let mut hops = Hops::default();
+        hops.count(b"Received: x\n\nReceived: y\r\n");
+        assert_eq!(hops.count_so_far(), 1);
+    }
 }

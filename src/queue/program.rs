@@ -83,6 +83,8 @@ pub struct Program {
 struct Ears {
     error_fd: Option<OwnedFd>,
     descriptor_6: Option<OwnedFd>,
+    /// ERROR_FD is 6, so that there is one pipe for both.
+    are_one: bool,
     heard: Explanations,
 }
 
@@ -105,7 +107,8 @@ impl Program {
         let descriptor_6 = Pipe::new()?;
         let envelope = Pipe::new()?;
         let mut descriptors = vec![(message.read, 0), (envelope.read, 1), (descriptor_6.write, CLASSIC_ERROR_FD)];
-        let error_fd = match setup.control.queue_error_fd.filter(|fd| *fd != CLASSIC_ERROR_FD) {
+        let wanted = setup.control.queue_error_fd;
+        let error_fd = match wanted.filter(|fd| *fd != CLASSIC_ERROR_FD) {
             Some(target) => {
                 let pipe = Pipe::new()?;
                 descriptors.push((pipe.write, target));
@@ -122,7 +125,12 @@ impl Program {
             pid,
             message: Some(without_waiting(message.write)?),
             envelope: Some(without_waiting(envelope.write)?),
-            ears: Ears { error_fd, descriptor_6: Some(descriptor_6.read), heard: Explanations::default() },
+            ears: Ears {
+                error_fd,
+                descriptor_6: Some(descriptor_6.read),
+                are_one: wanted == Some(CLASSIC_ERROR_FD),
+                heard: Explanations::default(),
+            },
             complete: true,
         }))
     }
@@ -144,7 +152,10 @@ impl Program {
             self.complete = envelope.write(&mut writer).is_ok();
         }
         while self.ears.are_open() && self.ears.listen(None).is_ok() {}
-        let heard = std::mem::take(&mut self.ears.heard);
+        let mut heard = std::mem::take(&mut self.ears.heard);
+        if self.ears.are_one {
+            heard.error_fd.clone_from(&heard.descriptor_6);
+        }
         QueueStatus::of(self.wait(), self.complete, heard)
     }
 

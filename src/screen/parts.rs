@@ -186,6 +186,7 @@ mod tests {
             ("content-type: Multipart/mixed; BOUNDARY=b;c=d\n\n--b\n\none\n--b\nA: b\n\ntwo", "hetefthef"),
             ("Content-Type: multipart/mixed; boundary = \"b\\1\"\n\n--b1\n\none\n--b1--\nend", "heteftt"),
             ("Content-Type: a/b; no-boundary; boundary =b\n\n--b\n\none", "hetef"),
+            ("Content-Type: a/b; boundary=b (c); x=y\n\n--b\n\none\n--b--\nend", "heteftt"),
             ("Content-Type: message/rfc822\n\nSubject: in\n\nfirst\ntext", "hehef t"),
             ("A: b\n\nHi. This is the x\ntext\n--- below\nSubject: q\n\nfirst\n--", "heftt hef t"),
             (

@@ -36,7 +36,7 @@ const BODYCHECK: &str = "cheap +pills:pills\n^from\\:.*evil:evil:-header\nonly[0
 #[test]
 fn content_is_found_where_it_is_looked_for() {
     let parts = "Content-Type: multipart/mixed;\n boundary=b\n\npre\n--b\nA: b\n\n";
-    let table: [(String, Option<&str>); 12] = [
+    let table: [(String, Option<&str>); 13] = [
         ("Subject: x\n\nTVqQAAMAAA\n".into(), Some("signatures:1 a program")),
         ("Subject: x\n\nTVqQAA\n".into(), None), // No longer than the signature.
         ("Subject: x\n\nhi\nTVqQAAMAAA\n".into(), None),
@@ -49,6 +49,7 @@ fn content_is_found_where_it_is_looked_for() {
         ("A: b\n\nfrom: evil\n".into(), None),
         ("A: only7\n\ntext\nonly7\n".into(), Some("bodycheck:3 number")),
         (format!("A: b\n\n{}cheap pills\n", "x".repeat(LINE_OCTETS_MAX)), None),
+        (format!("A: b\n\nhi\n{}cheap pills\n", "x".repeat(LINE_OCTETS_MAX)), None),
     ];
     for (text, expected) in table {
         for cuts in [[usize::MAX], [1], [7]] {

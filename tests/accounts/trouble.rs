@@ -46,7 +46,7 @@ fn a_server_that_is_not_there() {
 #[test]
 fn a_server_that_hangs_or_speaks_no_mysql() {
     let hanging = HangingServer::silent();
-    defers(&Site::with_server(&hanging.host_mysql_line()).with("RELAY_DB_TIMEOUT", "1"), "it does not answer in time");
+    defers(&Site::with_server(&hanging.host_mysql_line()).with("RELAY_DB_TIMEOUT", "2"), "it does not answer in time");
     let garbage = HangingServer::garbage();
     defers(&Site::with_server(&garbage.host_mysql_line()).with("RELAY_DB_TIMEOUT", "1"), "127.0.0.1:");
 }
