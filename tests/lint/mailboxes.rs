@@ -15,10 +15,10 @@ fn sources_of_mailboxes_that_cannot_tell() {
         "error: recipients:3: `:x` cannot be used: no domain before the colon or bar",
         "error: recipients:4: /nonexistent/program: there is no such program",
     ];
-    check(&home, &[], 2, &expected);
+    check(&home, &["--env", "CHECKRECIPIENT=3"], 2, &expected);
     let expected = [&["warning: CHECKRECIPIENT: is `4`, which counts as 3"], expected.as_slice()].concat();
     check(&home, &["--env", "CHECKRECIPIENT=4"], 2, &expected);
-    let wrong = ["--env", "LOCAL_USERS=passwd users", "--env", "ACCOUNT_OVERQUOTA=later"];
+    let wrong = ["--env", "CHECKRECIPIENT=3", "--env", "LOCAL_USERS=passwd users", "--env", "ACCOUNT_OVERQUOTA=later"];
     let settings = [
         "error: LOCAL_USERS: is `users`: write passwd, extension, assign or alias; whoever",
         "error: ACCOUNT_OVERQUOTA: is `later`: write 550 or 452; whoever",

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use nix::sys::stat::Mode;
 
-use crate::{check, home, rules};
+use crate::{check, home, lint, rules};
 
 #[test]
 fn queue_programs_that_cannot_be_started() {
@@ -89,7 +89,8 @@ fn content_checks_without_a_list() {
     check(&empty, &["--rules", &cdb], 1, &[&expected[0], &expected[1]]);
     let there = home(&[("signatures", "x\n"), ("bodycheck", "x\n"), ("mine", "x\n")]);
     check(&there, &["--env", "VIRUSCHECK=1", "--env", "BODYCHECK=1"], 0, &[]);
-    check(&there, &["--env", "BODYCHECK=mine"], 1, &["warning: bodycheck: is not read, because BODYCHECK names mine"]);
+    let mine = ["--env", "VIRUSCHECK=1", "--env", "BODYCHECK=mine"];
+    check(&there, &mine, 1, &["warning: bodycheck: is not read, because BODYCHECK names mine"]);
     check(&empty, &["--env", "VIRUSCHECK=1", "--env", "SIGNATURES=s"], 1, &["warning: SIGNATURES: names the list s"]);
 }
 
@@ -171,4 +172,23 @@ fn what_a_variable_does_to_everybody() {
     // The run script may well set STARTTLS.
     let cdb = rules(&home, "10.:allow,FORCE_TLS=\"\"\n:allow\n");
     check(&home, &["--rules", &cdb], 0, &[]);
+}
+
+#[test]
+fn lists_that_no_variable_asks_for() {
+    for (list, text, variable) in [
+        ("badip", "192.0.2.1\n", "BADIPCHECK="),
+        ("signatures", "x:y\n", "VIRUSCHECK="),
+        ("bodycheck", "x:y\n", "BODYCHECK="),
+        ("recipients", "!*\n", "CHECKRECIPIENT=3"),
+        ("chkrcptdomains", "@ours.test\n", "CHECKRECIPIENT=3"),
+        ("chksenderdomains", "@ours.test\n", "CHECKSENDER="),
+    ] {
+        let home = home(&[(list, text)]);
+        let (name, _) = variable.split_once('=').unwrap();
+        let told = format!("warning: {list}: is not read here: tcp.smtp or the run script must set {name}");
+        check(&home, &[], 1, &[&told]);
+        let (_, found) = lint(&home, &["--env", variable]);
+        assert!(!found.contains(&told), "{found:?}");
+    }
 }

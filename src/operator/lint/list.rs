@@ -79,13 +79,21 @@ pub(super) fn lint_patterns(path: &Path, name: &str, text: &[u8], circumstances:
 
 /// The lists that are read only where a variable asks for them, and are there in vain.
 pub(super) fn lint_switched_off(directory: &Path, assignments: &Assignments) -> Vec<Finding> {
-    let switches = [("badip", "BADIP"), ("badhost", "BADHOST"), ("badhelo", "BADHELO")];
-    let is_off =
-        |variable: &str| [variable.to_owned(), format!("{variable}CHECK")].iter().all(|name| !assignments.has(name));
-    let there = |(list, variable): (&str, &str)| {
+    let switches: [(&str, &str, &[&str]); 8] = [
+        ("badip", "BADIPCHECK", &["BADIP"]),
+        ("badhost", "BADHOSTCHECK", &["BADHOST"]),
+        ("badhelo", "BADHELOCHECK", &["BADHELO"]),
+        ("signatures", "VIRUSCHECK", &[]),
+        ("bodycheck", "BODYCHECK", &[]),
+        ("recipients", "CHECKRECIPIENT", &["CHECKSENDER"]),
+        ("chkrcptdomains", "CHECKRECIPIENT", &[]),
+        ("chksenderdomains", "CHECKSENDER", &[]),
+    ];
+    let there = |(list, variable, others): (&str, &str, &[&str])| {
         let path = directory.join(list);
-        (is_off(variable) && path.exists()).then(|| {
-            Finding::warning(path, format!("is not read here: tcp.smtp or the run script must set {variable}CHECK"))
+        let is_off = !assignments.has(variable) && !others.iter().any(|name| assignments.has(name));
+        (is_off && path.exists()).then(|| {
+            Finding::warning(path, format!("is not read here: tcp.smtp or the run script must set {variable}"))
         })
     };
     switches.into_iter().filter_map(there).collect()
