@@ -36,7 +36,7 @@ const BODYCHECK: &str = "cheap +pills:pills\n^from\\:.*evil:evil:-header\nonly[0
 #[test]
 fn content_is_found_where_it_is_looked_for() {
     let parts = "Content-Type: multipart/mixed;\n boundary=b\n\npre\n--b\nA: b\n\n";
-    let table: [(String, Option<&str>); 13] = [
+    let table: [(String, Option<&str>); 14] = [
         ("Subject: x\n\nTVqQAAMAAA\n".into(), Some("signatures:1 a program")),
         ("Subject: x\n\nTVqQAA\n".into(), None), // No longer than the signature.
         ("Subject: x\n\nhi\nTVqQAAMAAA\n".into(), None),
@@ -45,6 +45,7 @@ fn content_is_found_where_it_is_looked_for() {
         ("Subject: bad thing\n\nhi\n".into(), Some("signatures:2 bad subject")),
         ("Subject: x\n\nCheap   PILLS\n".into(), Some("bodycheck:1 pills")),
         ("Subject: cheap\n pills\n\nhi\n".into(), Some("bodycheck:1 pills")),
+        (format!("A: {0}\n {0}\n cheap pills\n\nhi\n", "x".repeat(900)), Some("bodycheck:1 pills")),
         ("From: an EVIL one\n\nhi\n".into(), Some("bodycheck:2 evil")),
         ("A: b\n\nfrom: evil\n".into(), None),
         ("A: only7\n\ntext\nonly7\n".into(), Some("bodycheck:3 number")),

@@ -33,14 +33,14 @@ fn senders_and_recipients_in_a_table() {
     let (site, database) = (site(server), server.database());
     site.home.write("badmailfrom", "text@x.ex\n");
     site.home.write("badmailfrom.sql", table(&database, "bad", &["joe@bad.ex", "@worse.ex", "mel@bad.ex"]));
-    // The database takes this letter and o for the same.
-    database.sql("insert into bad (email) values (concat('@m', convert(x'C3B6' using utf8mb4), 're.ex'))");
+    // The database takes this letter and a for the same.
+    database.sql("insert into bad (email) values (concat('@m', convert(x'C3A1' using utf8mb4), 're.ex'))");
     site.home.write("badrcptto.sql", table(&database, "badrcpt", &["no@a.ex"]));
     for sender in ["joe@bad.ex", "JOE@Bad.ex", "any@worse.ex", "text@x.ex"] {
         assert_eq!(mail(&site, sender), BAD_SENDER, "{sender}");
     }
     for sender in
-        ["ok@bad.ex", "", "m\u{e9}l@bad.ex", "x' or '1'='1@bad.ex", "joe@bad.ex.org", "%@bad.ex", "any@more.ex"]
+        ["ok@bad.ex", "", "m\u{e9}l@bad.ex", "x' or '1'='1@bad.ex", "joe@bad.ex.org", "%@bad.ex", "any@mare.ex"]
     {
         assert_eq!(mail(&site, sender), OK, "{sender}");
     }

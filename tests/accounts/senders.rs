@@ -66,7 +66,7 @@ fn two_names_of_a_domain_are_one() {
     // bob@a.ex
     assert_eq!(smtp.ask("AUTH PLAIN AGJvYkBhLmV4AHNlY3JldA=="), "235 ok, go ahead (#2.0.0)");
     assert_eq!(smtp.ask("MAIL FROM:<bob@alias.ex>"), OK);
-    assert_eq!(smtp.ask("MAIL FROM:<bob@link.ex>"), OK);
+    assert_eq!(smtp.ask("MAIL FROM:<Bob@link.ex>"), OK);
     let other = "553 sorry, this MTA does not accept masquerading/forging, auth <bob@a.ex> #5.7.1";
     assert_eq!(smtp.ask("MAIL FROM:<bob@b.ex>"), other);
 }
