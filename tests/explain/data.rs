@@ -81,7 +81,7 @@ fn spamignore_and_rules_of_clients_are_told() {
     let said = about_data(&with_message(&control, &["--env", "SPAMFILTER=x"], FINE));
     for expected in [
         "SPAMFILTER: spamignore:1 has the sender: the queue program does not see it",
-        "auth.envrules: auth.envrules:1: rule 1 changes DATABYTES",
+        "auth.envrules: auth.envrules:1: rule 1 would change DATABYTES",
         "relayclients: yes, relayclients:1",
         "databytes: 32 octets; at most 5 octets, by auth.envrules:1",
         "reason: databytes",

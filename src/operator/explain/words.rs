@@ -2,6 +2,7 @@
 
 use crate::control::Setup;
 use crate::policy::Opinion;
+use crate::policy::rules::RuleFile;
 use crate::policy::verdict::{Answer, LookupFailed, Question, Reason, Unfit, Verdict};
 use crate::smtp::printable::printable;
 
@@ -25,7 +26,10 @@ pub(super) fn answer_in_words(
         Ok(Answer::Yes(evidence)) => format!("yes, {evidence}"),
         Ok(Answer::Applied(applied)) => {
             let names: Vec<_> = applied.names.iter().map(|name| shown(name)).collect();
-            format!("{}: rule {} changes {}", applied.evidence, applied.number, names.join(", "))
+            // Whether these settings count is only known when the client's rights are.
+            let is_of_clients = matches!(question, Question::Rules(RuleFile::OfClients, _));
+            let changes = if is_of_clients { "would change" } else { "changes" };
+            format!("{}: rule {} {changes} {}", applied.evidence, applied.number, names.join(", "))
         }
         Err(failed @ LookupFailed::Dns { .. }) if !asks_dns => format!("cannot tell: {failed} (ask it with --dns)"),
         Err(failed) => format!("cannot tell: {failed}"),
