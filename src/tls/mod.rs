@@ -208,14 +208,10 @@ fn control_file(setup: &Setup, name: &str) -> Result<Option<Vec<u8>>, Unusable> 
 
 /// The authorities whose certificates clients are asked for: only where `tlsclients` has anybody whom that could help.
 fn asked_of_clients(setup: &Setup, files: &Files, remarks: &mut Vec<String>) -> Option<RootCertStore> {
-    match control_file(setup, "tlsclients") {
-        Ok(None) => return None,
-        Ok(Some(text)) if entries(&text).next().is_none() => return None,
-        Ok(Some(_)) => {}
-        Err(Unusable(why)) => {
-            remarks.push(format!("tlsclients: {why}"));
-            return None;
-        }
+    // One that cannot be read may have anybody: who shows a certificate is told to come again.
+    let names_nobody = |text: Option<Vec<u8>>| text.is_none_or(|text| entries(&text).next().is_none());
+    if control_file(setup, "tlsclients").is_ok_and(names_nobody) {
+        return None;
     }
     let read = read_file(&files.authorities).map_err(|error| words(&error).into_owned());
     match read.and_then(|octets| authorities(&octets)) {

@@ -132,6 +132,24 @@ fn a_certificate_is_asked_for_only_where_it_could_help() {
     assert_eq!(relayed(&home, &Client::with(own, &server)).0, format!("{REFUSED}  #5.7.1"));
 }
 
+/// Nobody can know whom it has: it may be this client, and is nobody without a certificate.
+#[test]
+fn a_list_that_cannot_be_read_is_a_refusal_for_now() {
+    let authority = Authority::new();
+    let home = listing_home(&authority);
+    std::fs::remove_file(home.control().join("tlsclients")).unwrap();
+    std::fs::create_dir(home.control().join("tlsclients")).unwrap();
+    let server = Authority::shared().certificate();
+    assert_eq!(relayed(&home, &Client::new(&server)).0, format!("{REFUSED}  #5.7.1"));
+    let client = Client::with(authority.client("joe@c.example"), &server);
+    let mut session = Secure::encrypted(&home, &client, &[], &[]);
+    assert_eq!(session.ask("EHLO c.example"), "250 HELP");
+    assert!(session.deliver("a@b.example", "u@our.example").starts_with("250 ok "));
+    let reply = session.deliver("a@b.example", "u@far.example");
+    assert_eq!(reply, "451 Sorry, I'm unable to read controls (#4.3.0)");
+    assert!(session.log().contains(" unable to read controls [tlsclients] "));
+}
+
 #[test]
 fn the_list_of_the_revoked_counts() {
     let authority = Authority::new();
