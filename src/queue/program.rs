@@ -31,7 +31,7 @@ const EXPLANATION_OCTETS_MAX: usize = 1023;
 /// Why the queue program did not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// D27: QMAILQUEUE is not set and none of [`DEFAULT_PROGRAMS`] exists.
+    /// D27: QMAILQUEUE is not set, and `qmail-queue` is in none of its known places.
     NotChosen,
     /// Its name or an argument contains a NUL.
     Nul,
