@@ -190,7 +190,7 @@ impl Connection<'_> {
     fn check(&mut self, attempt: Attempt) -> Result<Turn, Broken> {
         self.log.flush();
         self.wire.flush()?;
-        let checked = checker::check(self.setup, &attempt.claim, Some(self.wire.signals()));
+        let checked = checker::check(self.setup, &attempt.claim);
         if matches!(checked, Checked::CannotTell(_)) {
             // It may have been SIGTERM that ended the wait.
             self.wire.pause(Duration::from_millis(1))?;

@@ -1,13 +1,14 @@
 //! Asks a helper program one question on a descriptor and waits for its exit code, but not for ever.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, read, write};
 
@@ -37,8 +38,6 @@ pub enum Question<'q> {
         question: &'q [u8],
         /// Where standard error goes; none is where ours goes, the log.
         errors: Option<OwnedFd>,
-        /// Once there is something to read here, the program is killed.
-        until: Option<BorrowedFd<'q>>,
     },
 }
 
@@ -62,7 +61,8 @@ impl Answer {
 }
 
 /// Runs `program` and its arguments. The question is there to read and then ends; standard output and error are neither the
-/// client's nor the log's, because nobody knows what is written there.
+/// client's nor the log's, because nobody knows what is written there. Once SIGTERM waits for us, the program is not waited for:
+/// it is killed, and the signal is left to who asks.
 ///
 /// # Errors
 ///
@@ -83,14 +83,14 @@ pub fn ask(
         .collect::<Result<_, _>>()
         .map_err(|_| "its command line contains a NUL".to_owned())?;
     let said = |error: SpawnError| error.to_string();
-    let (kind, mut descriptors, until) = match question {
-        Question::OnInput(question) => (Kind::Helper, vec![(asked(question)?, 0)], None),
+    let (kind, mut descriptors) = match question {
+        Question::OnInput(question) => (Kind::Helper, vec![(asked(question)?, 0)]),
         Question::OnDescriptor3(question) => {
-            (Kind::Helper, vec![(Pipe::new().map_err(said)?.read, 0), (asked(question)?, QUESTION_FD)], None)
+            (Kind::Helper, vec![(Pipe::new().map_err(said)?.read, 0), (asked(question)?, QUESTION_FD)])
         }
-        Question::OfChecker { question, errors, until } => {
+        Question::OfChecker { question, errors } => {
             let input = [(Pipe::new().map_err(said)?.read, 0), (asked(question)?, QUESTION_FD)];
-            (Kind::Checker, input.into_iter().chain(errors.map(|errors| (errors, 2))).collect(), until)
+            (Kind::Checker, input.into_iter().chain(errors.map(|errors| (errors, 2))).collect())
         }
     };
     let spoken = Pipe::new().map_err(said)?;
@@ -100,7 +100,7 @@ pub fn ask(
     descriptors.push((spoken.write, 1));
     let pid = spawn::start(kind, &program, &environment.for_program(), descriptors)
         .map_err(|refused| words(&refused.error.into()).into_owned())?;
-    Running { pid, ear: Some(spoken.read), said: Vec::new(), until }.wait(deadline)
+    Running { pid, ear: Some(spoken.read), said: Vec::new(), termination: termination() }.wait(deadline)
 }
 
 /// A pipe that holds the question and then ends. It is filled before there is a reader, so that nobody has to wait for one
@@ -116,15 +116,23 @@ fn asked(question: &[u8]) -> Result<OwnedFd, String> {
     }
 }
 
+/// There is something to read here while a blocked SIGTERM waits for this process. It is never read, so that the signal is there
+/// for who handles it. Without it, which only a lack of descriptors can cause, the deadline ends the wait.
+fn termination() -> Option<SignalFd> {
+    let mut terminate = SigSet::empty();
+    terminate.add(Signal::SIGTERM);
+    SignalFd::with_flags(&terminate, SfdFlags::SFD_CLOEXEC).ok()
+}
+
 /// A program that has been asked.
-struct Running<'q> {
+struct Running {
     pid: Pid,
     ear: Option<OwnedFd>,
     said: Vec<u8>,
-    until: Option<BorrowedFd<'q>>,
+    termination: Option<SignalFd>,
 }
 
-impl Running<'_> {
+impl Running {
     fn wait(mut self, deadline: Instant) -> Result<Answer, String> {
         let mut pause_milliseconds = 1;
         loop {
@@ -157,11 +165,11 @@ impl Running<'_> {
 
     /// Waits until the program says something or ends, and hears what there is to hear. Says whether there is no use in waiting on.
     fn listen(&mut self, milliseconds: u16) -> bool {
-        let descriptors = self.ear.iter().map(OwnedFd::as_fd).chain(self.until);
+        let descriptors = self.ear.iter().map(OwnedFd::as_fd).chain(self.termination.iter().map(SignalFd::as_fd));
         let mut polled: Vec<PollFd<'_>> = descriptors.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let is_any = poll(&mut polled, PollTimeout::from(milliseconds)).is_ok_and(|ready| ready > 0);
         let is_ready = |polled: Option<&PollFd<'_>>| is_any && polled.and_then(PollFd::any) == Some(true);
-        if self.until.is_some() && is_ready(polled.last()) {
+        if self.termination.is_some() && is_ready(polled.last()) {
             return true;
         }
         let Some(ear) = self.ear.as_ref().filter(|_| is_ready(polled.first())) else { return false };

@@ -3,7 +3,6 @@
 mod auth_line;
 mod descriptors;
 
-use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -322,12 +321,6 @@ impl Wire {
         self.descriptors.timeout = self.timeout.min(LAST_WORDS_PATIENCE);
         // Nobody may be listening: then nobody hears, and we exit all the same.
         let _ = self.say(reply).and_then(|()| self.finish());
-    }
-
-    /// There is something to read here once SIGTERM has come; for who waits for something else meanwhile.
-    #[must_use]
-    pub fn signals(&self) -> BorrowedFd<'_> {
-        self.descriptors.signals()
     }
 
     /// Waits, whatever the client does.

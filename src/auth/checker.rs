@@ -1,7 +1,6 @@
 //! Asks a checker of passwords on descriptor 3, and what its exit code means.
 
 use std::fs::OpenOptions;
-use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use crate::auth::Claim;
@@ -31,9 +30,9 @@ pub enum Checked {
     CannotTell(String),
 }
 
-/// Asks the checker of `setup`; no checker knows nobody. It is killed once there is something to read from `until`.
+/// Asks the checker of `setup`; no checker knows nobody.
 #[must_use]
-pub fn check(setup: &Setup, claim: &Claim, until: Option<BorrowedFd<'_>>) -> Checked {
+pub fn check(setup: &Setup, claim: &Claim) -> Checked {
     let Some(checker) = &setup.checker else { return Checked::CannotTell("there is none".to_owned()) };
     let record = claim.record(checker.convention);
     // Under inetd descriptor 2 is the client.
@@ -41,7 +40,7 @@ pub fn check(setup: &Setup, claim: &Claim, until: Option<BorrowedFd<'_>>) -> Che
         Ok(nowhere) => nowhere.map(Into::into),
         Err(error) => return Checked::CannotTell(format!("/dev/null: {}", words(&error))),
     };
-    let question = Question::OfChecker { question: &record, errors, until };
+    let question = Question::OfChecker { question: &record, errors };
     match ask(&checker.program, &setup.environment, question, Instant::now() + PATIENCE) {
         Ok(answer) => verdict(answer, checker.convention, checker.exit3),
         Err(why) => Checked::CannotTell(why),

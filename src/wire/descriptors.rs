@@ -1,7 +1,7 @@
 //! Descriptors 0 and 1: waits, reads and writes within a deadline, and hears SIGTERM meanwhile.
 
 use std::io::{Stdin, Stdout, stdin, stdout};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -88,11 +88,6 @@ impl Descriptors {
                 Err(error) => return Err(Broken::Read(error)),
             }
         }
-    }
-
-    /// There is something to read here once SIGTERM has come.
-    pub(super) fn signals(&self) -> BorrowedFd<'_> {
-        self.signals.as_fd()
     }
 
     /// Small packets go out at once: a handshake that waits for an acknowledgement takes 40 ms longer.

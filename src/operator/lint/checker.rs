@@ -50,7 +50,7 @@ pub(super) fn lint_checker(arguments: &[Vec<u8>], directory: &Path, environment:
     let setup = Setup { environment, checker: Some(checker), ..Setup::default() };
     let Some(claim) = claim_of_nobody() else { return findings };
     let user = String::from_utf8_lossy(&claim.user).into_owned();
-    findings.extend(match check(&setup, &claim, None) {
+    findings.extend(match check(&setup, &claim) {
         Checked::Yes(_) | Checked::WithoutRelay(_) => {
             let text = format!("{program} says yes to the user {user} and a random password: everybody could relay");
             Some(Finding::error("arguments", text))
