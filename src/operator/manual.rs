@@ -1,5 +1,6 @@
-//! Generated files: man pages, completions and control/README, all from the definitions that the programs use.
+//! Generated files and parts of files: man pages, completions and control/README, all from the definitions that the programs use.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -9,7 +10,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::control::environment::Environment;
-use crate::control::settings::{SETTINGS, State};
+use crate::control::settings::{SETTINGS, Setting, State};
 use crate::operator::command::Postern;
 use crate::operator::relay_table::{ClearOpenSmtp, OpenSmtp};
 use crate::operator::settings::{Shape, form_in_words, show};
@@ -36,6 +37,8 @@ pub fn generate(top: &Path) -> io::Result<()> {
     let manuals = top.join("etc/man");
     fs::create_dir_all(&manuals)?;
     fs::write(manuals.join("postern-control.5"), control_manual())?;
+    let page = manuals.join("smtpd.8");
+    fs::write(&page, with_settings(&fs::read_to_string(&page)?)?)?;
     let completions = top.join("etc/completions");
     fs::create_dir_all(&completions)?;
     for (mut command, section) in
@@ -91,6 +94,38 @@ fn control_manual() -> String {
     }
     page += ".SH ORDER OF CHECKS\n.BR smtpd (8)\ntells in which order they are asked.\n";
     page + ".SH SEE ALSO\n.BR smtpd (8),\n.BR postern (1),\n.BR qmail-cdb (8)\n"
+}
+
+/// Where smtpd(8), which is prose, has the names of all settings.
+const SETTINGS_BEGIN: &str = ".\\\" Generated from the table of settings: begin\n";
+const SETTINGS_END: &str = ".\\\" Generated from the table of settings: end\n";
+
+/// smtpd(8) with the names of the settings as the table has them.
+fn with_settings(page: &str) -> io::Result<String> {
+    let parts = page.split_once(SETTINGS_BEGIN);
+    let parts = parts.and_then(|(head, rest)| Some((head, rest.split_once(SETTINGS_END)?.1)));
+    let (head, tail) = parts.ok_or_else(|| io::Error::other("smtpd.8 has no place for the names of the settings"))?;
+    let files = names(SETTINGS.iter().filter(|row| counts(row)).map(|row| row.file));
+    let variables = names(SETTINGS.iter().filter(|row| counts(row)).map(|row| row.variable));
+    let not_yet = SETTINGS.iter().filter(|row| matches!(row.state, State::NotYet(_)));
+    let not_yet = names(not_yet.flat_map(|row| [row.file, row.variable]));
+    let list = format!(".TP\nControl files\n{files}.\n.TP\nVariables\n{variables}.\n.TP\nNot built yet\n{not_yet}.\n");
+    // A name that is broken at the end of a line cannot be searched for.
+    let list = format!(".nh\n.ad l\n{list}.ad\n.hy\n");
+    Ok(format!("{head}{SETTINGS_BEGIN}{list}{SETTINGS_END}{tail}"))
+}
+
+fn counts(row: &Setting) -> bool {
+    match row.state {
+        State::Works(_) | State::OnDemand => true,
+        State::NotYet(_) | State::NoEffect(_) => false,
+    }
+}
+
+/// Names in alphabetical order, one a line of the source.
+fn names<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: BTreeSet<&str> = names.filter(|name| !name.is_empty()).collect();
+    names.into_iter().map(roff).collect::<Vec<_>>().join(",\n")
 }
 
 fn roff(text: &str) -> String {
